@@ -20,10 +20,10 @@ from playwright.sync_api import sync_playwright
 
 from bench.__main__ import BASE, LIBRARY, SIGELS, record, short_id
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.adapters.reports import write_report
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState, plan_digest
+from bulkrunner.errors import Source
 from bulkrunner.services.report.service import ReportService
 
 T = TypeVar("T")

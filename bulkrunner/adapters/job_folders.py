@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.adapters.manifests.job_schema import schema_text
 from bulkrunner.adapters.manifests.problems import shown
-from bulkrunner.domain.expressions.parsing import nearest
+from bulkrunner.domain.expressions import nearest
 from bulkrunner.errors import UsageError, why_of
 from bulkrunner.sentences import Sentence
 

@@ -137,22 +137,6 @@ class SshSignatures:
         with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
             return _Check(Path(folder), text, signature, signers, at).signer(seal)
 
-    def untrusted(self, text: str, signature: str) -> str:
-        """Return the fingerprint of the key that signed the text, whoever's it is.
-
-        Raises:
-            SignatureRefused: the signature is not over this text, or not for this namespace.
-        """
-        seal = read_seal(signature)
-        if seal.namespace != NAMESPACE:
-            raise SignatureRefused(
-                Sentence("signature_namespace_other", namespace=repr(seal.namespace[:60])),
-                code="signature_namespace",
-            )
-        with tempfile.TemporaryDirectory(prefix="bulkrunner-") as folder:
-            _Check(Path(folder), text, signature, (), datetime.now(UTC)).any_key()
-        return seal.fingerprint
-
 
 class _Check:
     """One verification, in a folder of its own."""
@@ -186,11 +170,6 @@ class _Check:
         if done.returncode != 0:
             raise self._refused(seal, done.stderr)
         return Signer(identity=names[0], key=seal.fingerprint)
-
-    def any_key(self) -> None:
-        """Do nothing where the signature fits the text."""
-        if self._run("check-novalidate", "-n", NAMESPACE).returncode != 0:
-            raise _wrong_text()
 
     def _nobody(self, seal: Seal, said: bytes) -> SignatureRefused:
         if base64.b64encode(seal.key).decode() in self._known:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.environment import KB_BASES, Environment, Kind, within_agreement
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.libris.credentials import Credentials
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.config import Settings
+    from bulkrunner.domain.ports import Progress
     from bulkrunner.services.clients import ClientService
     from bulkrunner.services.running.lease import Drivers
 
@@ -158,7 +159,7 @@ class Core:
 
     def drivers(self) -> Drivers:
         """Return what knows which process drives which run."""
-        from bulkrunner.adapters.process import is_alive, this_process
+        from bulkrunner.adapters.machine import is_alive, this_process
         from bulkrunner.services.running.lease import Drivers
 
         return Drivers(self.ledger, self.clock, this_process(), alive=is_alive)
@@ -183,15 +184,28 @@ class Core:
         """Enter into the ledger that an API client is used, and for what."""
         self.ledger.clients.note(environment.name, client_id, use=use, at=self.clock.now())
 
-    @contextmanager
-    def reader(self, name: str) -> Iterator[ReadOnlyCatalogue]:
-        """Give what reads an environment, slowly enough for any agreement."""
-        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+    def polite(self, name: str, rate: float | None = None) -> Environment:
+        """Return an environment, asked no faster than its agreement allows, or than any would."""
+        return within_agreement(self.settings.environment(name), rate)
 
-        environment = within_agreement(self.settings.environment(name), None)
-        credentials = self.usable_credentials(environment)
+    @contextmanager
+    def reader(
+        self,
+        environment: Environment,
+        progress: Progress | None = None,
+        credentials: Credentials | None = None,
+    ) -> Iterator[ReadOnlyCatalogue]:
+        """Give what reads an environment; with progress to tell of, at the pace of all processes."""
+        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+        from bulkrunner.adapters.pacing.pace import tell_nobody
+
         with ReadOnlyCatalogue.open(
-            environment, credentials, clock=self.clock, network=self.settings.network
+            environment,
+            credentials or self.usable_credentials(environment),
+            clock=self.clock,
+            tell=progress.waiting if progress else tell_nobody,
+            book=self.ledger.rate_limits if progress else None,
+            network=self.settings.network,
         ) as reader:
             yield reader
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.domain.environment import Environment, most_rate
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.rights import Rights
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError, why_of
 from bulkrunner.sentences import Sentence, joined
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
-    from bulkrunner.domain.ledger_port import Client
     from bulkrunner.services.clients import Retired
     from bulkrunner.services.reviews import Proofs, Reviews
     from bulkrunner.services.running.orders import RunOrders
@@ -70,7 +69,7 @@ class GateWiring:
     def gates_asking(self, plan: Plan) -> list[GateResult]:
         """Evaluate the gates, asking the login; where that fails the gate ``rights`` says why."""
         try:
-            with self._core.reader(plan.environment) as reader:
+            with self._core.reader(self._core.polite(plan.environment)) as reader:
                 return self.gates(plan, rights=reader.rights)
         except BulkRunnerError as error:
             gates = self.gates(plan, rights=None)
@@ -112,7 +111,7 @@ class GateWiring:
             ref = self._core.iris(environment).parse(record)
             if ref is None:
                 return None
-            with self._core.reader(run.environment) as reader:
+            with self._core.reader(self._core.polite(run.environment)) as reader:
                 answer = reader.read(ref.value)
             return answer if isinstance(answer, Found) else None
 
@@ -214,18 +213,10 @@ class StatusWiring:
 
 
 class Clients:
-    """Lists API clients and retires them."""
+    """Retires API clients."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-
-    def listed_clients(self) -> list[dict[str, Any]]:
-        """Return every client with what it did."""
-        return self._core.client_service().listed()
-
-    def idle_clients(self) -> list[Client]:
-        """Return the clients that lie idle for longer than policy says."""
-        return self._core.client_service().idle(self._core.settings.policy.client_unused_days)
 
     def retire(
         self, environment_name: str, client: str | None, *, by: str, out: Path | None

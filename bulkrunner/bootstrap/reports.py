@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.bootstrap.oversight import GateWiring
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.gates import GateResult, ledger_fault
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.rules import GateResult, ledger_fault
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import BulkRunnerError, ChainBroken, UsageError
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
     from bulkrunner.domain.ledger_port import Restoration
+    from bulkrunner.services.clients import Examined
     from bulkrunner.services.compact import Compacted
-    from bulkrunner.services.doctor import Examined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,8 @@ class ReportWiring:
         """
         from bulkrunner.adapters.job_folders import write_undo_job
         from bulkrunner.adapters.manifests.line_files import read_id_file
-        from bulkrunner.domain.manifest import Source, Undo
+        from bulkrunner.domain.manifest import Undo
+        from bulkrunner.errors import Source
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.planning.earlier_runs import Undoing
 
@@ -217,10 +218,10 @@ class ReportWiring:
 
     def examine(self, name: str | None) -> list[Examined]:
         """Look at one environment, or at every one that has a client."""
-        from bulkrunner.services.doctor import Doctor
+        from bulkrunner.services.clients import Doctor
 
         def connect(environment: Environment) -> AbstractContextManager[ReadOnlyCatalogue]:
-            return self._core.reader(environment.name)
+            return self._core.reader(self._core.polite(environment.name))
 
         diagnosing = Doctor(self._core.clock, connect=connect)
         if name is not None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
 from bulkrunner.bootstrap.oversight import GateWiring
-from bulkrunner.domain.environment import Environment, within_agreement
-from bulkrunner.domain.gates import GateResult
+from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Progress
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.sentences import Sentence
 
@@ -64,22 +64,22 @@ class PlanningSession:
 
     def make(self, loaded: LoadedJob, *, reads: str = "auto") -> Plan:
         """Make a new plan of the job; ``reads``: how records are read."""
-        self.plan_id = new_id("p")
-        self._note()
-        with self._plans.functions(loaded, self._environment) as runners:
-            request = self._plans.request(loaded, self._environment, runners)
-            return self._planner.make(replace(request, reads=reads), self.plan_id)
+        self.plan_id = plan_id = new_id("p")
+        with self._requested(loaded) as request:
+            return self._planner.make(replace(request, reads=reads), plan_id)
 
     def resume(self, plan: Plan, loaded: LoadedJob) -> Plan:
         """Go on with an interrupted plan."""
         self.plan_id = plan.id
-        self._note()
-        with self._plans.functions(loaded, self._environment) as runners:
-            request = self._plans.request(loaded, self._environment, runners)
+        with self._requested(loaded) as request:
             return self._planner.resume(plan, request)
 
-    def _note(self) -> None:
+    @contextmanager
+    def _requested(self, loaded: LoadedJob) -> Iterator[PlanRequest]:
+        """Give what the plan is made of, its functions started."""
         self._core.note_client(self._environment, self._client_id, use=self.plan_id or "")
+        with self._plans.functions(loaded, self._environment) as runners:
+            yield self._plans.request(loaded, self._environment, runners)
 
 
 class Plans:
@@ -93,21 +93,13 @@ class Plans:
         self, name: str, progress: Progress, *, agreed_rate: float | None
     ) -> Iterator[PlanningSession]:
         """Give what plans for an environment; it holds nothing that can write there."""
-        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
         from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
         from bulkrunner.services.planning.planner import Planner
 
-        environment = within_agreement(self._core.settings.environment(name), agreed_rate)
+        environment = self._core.polite(name, agreed_rate)
         credentials = self._core.usable_credentials(environment)
         with (
-            ReadOnlyCatalogue.open(
-                environment,
-                credentials,
-                clock=self._core.clock,
-                tell=progress.waiting,
-                book=self._core.ledger.rate_limits,
-                network=self._core.settings.network,
-            ) as reader,
+            self._core.reader(environment, progress, credentials) as reader,
             closing(SqliteDumpStorage()) as storage,
         ):
             planner = Planner(
@@ -179,13 +171,9 @@ class Plans:
 
     def plan_faults(self, plan: Plan) -> list[str]:
         """Return why a complete plan cannot be run; exit code 3 where there is any."""
-        from bulkrunner.domain.policy import accepts_of, plan_ceilings, unaccepted
+        from bulkrunner.domain.policy import plan_faults
 
-        left = unaccepted(
-            self._core.ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest)
-        )
-        refused = [f"{count} × {code}" for code, count in sorted(left.items())]
-        return [*plan_ceilings(plan), *refused]
+        return plan_faults(plan, self._core.ledger.plans.count_refusals(plan.id))
 
 
 # Of two values of a policy, the one that allows less.
@@ -357,7 +345,7 @@ class Runs:
         catalogue: Catalogue,
         progress: Progress,
     ) -> Executor:
-        from bulkrunner.adapters.process import is_alive, this_process
+        from bulkrunner.adapters.machine import is_alive, this_process
         from bulkrunner.services.running.executor import Executor, Parts
 
         def recheck() -> None:
@@ -387,7 +375,6 @@ class Runs:
     @contextmanager
     def verifying(self, run: Run, progress: Progress) -> Iterator[Verifier]:
         """Give what reads a run's records again; it holds nothing that can write."""
-        from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
         from bulkrunner.services.compact import refuse_compacted
         from bulkrunner.services.verify import Verifier
 
@@ -395,15 +382,7 @@ class Runs:
 
         plan = self._core.ledger.plans.get(run.plan)
         environment = self._core.within(plan)
-        credentials = self._core.usable_credentials(environment)
-        with ReadOnlyCatalogue.open(
-            environment,
-            credentials,
-            clock=self._core.clock,
-            tell=progress.waiting,
-            book=self._core.ledger.rate_limits,
-            network=self._core.settings.network,
-        ) as reader:
+        with self._core.reader(environment, progress) as reader:
             yield Verifier(
                 reader=reader,
                 ledger=self._core.ledger,

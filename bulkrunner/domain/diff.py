@@ -37,67 +37,80 @@ class Difference:
 def diff(before: Document, after: Document) -> list[Difference]:
     """Return where two documents differ, at most ``MAX_DIFFERENCES``; equal ones give nothing."""
     # Lists are aligned by equal elements, so that what follows a removed element is not shown.
-    return list(islice(_diff(before, after, (), 0), MAX_DIFFERENCES))
+    return list(islice(_walk(before, after, (), 0, as_read=False), MAX_DIFFERENCES))
 
 
-def _diff(before: Any, after: Any, path: Path, depth: int) -> Iterator[Difference]:
-    if before is after:
+def read_differences(before: Document, after: Document) -> list[Difference]:
+    """Return where two documents differ as a person reads them, at most ``MAX_DIFFERENCES``."""
+    # In lists that the vocabulary calls sets, and between a value and a list of it, order and form
+    # do not count; documents that differ in nothing else are compared place by place.
+    found = list(islice(_walk(before, after, (), 0, as_read=True), MAX_DIFFERENCES))
+    return found or diff(before, after)
+
+
+def _walk(
+    before: Any, after: Any, path: Path, depth: int, *, as_read: bool
+) -> Iterator[Difference]:
+    if before is after or (type(before) is type(after) is str and before == after):
         return
     match before, after:
         case dict(), dict() if depth < MAX_DEPTH:
-            yield from _diff_objects(before, after, path, depth)
+            yield from _objects(before, after, path, depth, as_read=as_read)
         case list(), list() if depth < MAX_DEPTH:
-            yield from _diff_lists(before, after, path, depth)
+            yield from _lists(before, after, path, depth, as_read=as_read)
+        case (list(), _) | (_, list()) if depth < MAX_DEPTH and as_read:
+            yield from _lists(listed(before), listed(after), path, depth, as_read=True)
         case _:
             if canonical_bytes(before) != canonical_bytes(after):
-                yield _difference(path, before, after, "changed")
+                yield Difference(place=path_text(path), before=before, after=after, kind="changed")
 
 
-def _difference(path: Path, before: Any, after: Any, kind: Kind) -> Difference:
-    return Difference(place=path_text(path), before=before, after=after, kind=kind)
-
-
-def _diff_objects(
-    before: dict[str, Any], after: dict[str, Any], path: Path, depth: int
+def _objects(
+    before: dict[str, Any], after: dict[str, Any], path: Path, depth: int, *, as_read: bool
 ) -> Iterator[Difference]:
     for key, value in before.items():
-        if key in after:
-            yield from _diff(value, after[key], (*path, key), depth + 1)
-        else:
-            yield _difference((*path, key), value, None, "removed")
+        if key not in after:
+            yield _removed((*path, key), value)
+        elif type(value) is not str or value != after[key]:
+            yield from _walk(value, after[key], (*path, key), depth + 1, as_read=as_read)
     for key, value in after.items():
         if key not in before:
-            yield _difference((*path, key), None, value, "added")
+            yield _added((*path, key), value)
 
 
-def _diff_lists(
-    before: list[Any], after: list[Any], path: Path, depth: int
+def _lists(
+    before: list[Any], after: list[Any], path: Path, depth: int, *, as_read: bool
 ) -> Iterator[Difference]:
-    in_graph = path == ("@graph",)
-    if len(before) == len(after) == 1 and not in_graph:
-        yield from _diff(before[0], after[0], path, depth + 1)
+    if len(before) == len(after) == 1 and path != ("@graph",):
+        yield from _walk(before[0], after[0], path, depth + 1, as_read=as_read)
         return
-    aligned = by_position if in_graph else blocks
-    for (first, end), (new_first, new_end) in aligned(before, after):
-        paired = min(end - first, new_end - new_first)
-        for offset in range(paired):
-            old, new = before[first + offset], after[new_first + offset]
-            yield from _diff(old, new, (*path, first + offset), depth + 1)
-        for index in range(first + paired, end):
-            yield _difference((*path, index), before[index], None, "removed")
-        for index in range(new_first + paired, new_end):
-            yield _difference((*path, index), None, after[index], "added")
+    for old, new in _pairs(before, after, path, as_read=as_read):
+        if old is None and new is not None:
+            yield _added((*path, new), after[new])
+        elif new is None and old is not None:
+            yield _removed((*path, old), before[old])
+        elif old is not None and new is not None:
+            yield from _walk(before[old], after[new], (*path, old), depth + 1, as_read=as_read)
 
 
-Block: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+_Pair: TypeAlias = tuple[int | None, int | None]
 
 
-def by_position(before: list[Any], after: list[Any]) -> list[Block]:
-    """Return two lists as one stretch, element against element."""
-    return [((0, len(before)), (0, len(after)))]
+def _pairs(before: list[Any], after: list[Any], path: Path, *, as_read: bool) -> Iterator[_Pair]:
+    """Yield which elements stand against each other; of most lists without the equal ones."""
+    if path == ("@graph",):
+        yield from zip_longest(range(len(before)), range(len(after)))
+    elif as_read and path and isinstance(path[-1], str) and is_set(path[-1]):
+        yield from _unordered(before, after)
+    else:
+        for (first, end), (new_first, new_end) in _blocks(before, after):
+            yield from zip_longest(range(first, end), range(new_first, new_end))
 
 
-def blocks(before: list[Any], after: list[Any]) -> list[Block]:
+_Block: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _blocks(before: list[Any], after: list[Any]) -> list[_Block]:
     """Return the stretches of two lists that are not equal."""
     old = [canonical_bytes(item) for item in before]
     new = [canonical_bytes(item) for item in after]
@@ -118,9 +131,50 @@ def blocks(before: list[Any], after: list[Any]) -> list[Block]:
     ]
 
 
-def changed_places(before: Document, after: Document) -> frozenset[str]:
-    """Return the places at which two documents differ."""
-    return frozenset(difference.place for difference in diff(before, after))
+def _unordered(before: list[Any], after: list[Any]) -> Iterator[_Pair]:
+    """Yield what two sets do not share; as many old as new ones of a type stand in pairs."""
+    gone, come = _unshared(before, after), _unshared(after, before)
+    for kind in dict.fromkeys(
+        [*(_kind(before[i]) for i in gone), *(_kind(after[i]) for i in come)]
+    ):
+        old = [index for index in gone if _kind(before[index]) == kind]
+        new = [index for index in come if _kind(after[index]) == kind]
+        if len(old) == len(new):
+            yield from zip(old, new, strict=True)
+        else:
+            yield from ((index, None) for index in old)
+            yield from ((None, index) for index in new)
+
+
+def _unshared(mine: list[Any], theirs: list[Any]) -> list[int]:
+    """Return indexes of elements that the other list has not as often."""
+    left: dict[bytes, int] = {}
+    for item in theirs:
+        key = canonical_bytes(item)
+        left[key] = left.get(key, 0) + 1
+    found = []
+    for index, item in enumerate(mine):
+        key = canonical_bytes(item)
+        if left.get(key, 0):
+            left[key] -= 1
+        else:
+            found.append(index)
+    return found
+
+
+def _kind(item: Any) -> str:
+    if not isinstance(item, dict):
+        return type(item).__name__
+    name = item.get("@type")
+    return f"@{name}" if isinstance(name, str) else ("@link" if "@id" in item else "@")
+
+
+def _removed(path: Path, value: Any) -> Difference:
+    return Difference(place=path_text(path), before=value, after=None, kind="removed")
+
+
+def _added(path: Path, value: Any) -> Difference:
+    return Difference(place=path_text(path), before=None, after=value, kind="added")
 
 
 def undeclared_places(before: Document, after: Document, declared: Iterable[Path]) -> list[str]:
@@ -227,114 +281,3 @@ def _leaves(place: str, value: Any, *, depth: int) -> Iterator[tuple[str, Any]]:
                 yield from _leaves(f"{place}.{index}", item, depth=depth + 1)
         case _:
             yield place, value
-
-
-_Pair: TypeAlias = tuple[int | None, int | None]
-
-
-def read_differences(before: Document, after: Document) -> list[Difference]:
-    """Return where two documents differ as a person reads them, at most ``MAX_DIFFERENCES``."""
-    # In lists that the vocabulary calls sets, and between a value and a list of it, order and form
-    # do not count; documents that differ in nothing else are compared place by place.
-    found = list(islice(_walk(before, after, (), 0), MAX_DIFFERENCES))
-    return found or diff(before, after)
-
-
-def _walk(before: Any, after: Any, path: Path, depth: int) -> Iterator[Difference]:
-    if before is after or (type(before) is type(after) is str and before == after):
-        return
-    match before, after:
-        case dict(), dict() if depth < MAX_DEPTH:
-            yield from _objects(before, after, path, depth)
-        case (list(), _) | (_, list()) if depth < MAX_DEPTH:
-            yield from _lists(listed(before), listed(after), path, depth)
-        case _:
-            if canonical_bytes(before) != canonical_bytes(after):
-                yield Difference(place=path_text(path), before=before, after=after, kind="changed")
-
-
-def _objects(
-    before: dict[str, Any], after: dict[str, Any], path: Path, depth: int
-) -> Iterator[Difference]:
-    for key, value in before.items():
-        if key not in after:
-            yield _removed((*path, key), value)
-        elif type(value) is not str or value != after[key]:
-            yield from _walk(value, after[key], (*path, key), depth + 1)
-    for key, value in after.items():
-        if key not in before:
-            yield _added((*path, key), value)
-
-
-def _lists(before: list[Any], after: list[Any], path: Path, depth: int) -> Iterator[Difference]:
-    if len(before) == len(after) == 1 and path != ("@graph",):
-        yield from _walk(before[0], after[0], path, depth + 1)
-        return
-    for old, new in _pairs(before, after, path):
-        if old is None and new is not None:
-            yield _added((*path, new), after[new])
-        elif new is None and old is not None:
-            yield _removed((*path, old), before[old])
-        elif old is not None and new is not None:
-            yield from _walk(before[old], after[new], (*path, old), depth + 1)
-
-
-def _pairs(before: list[Any], after: list[Any], path: Path) -> Iterator[_Pair]:
-    """Yield which elements stand against each other, equal ones left out."""
-    if path == ("@graph",):
-        yield from _stretches(by_position(before, after))
-    elif path and isinstance(path[-1], str) and is_set(path[-1]):
-        yield from _unordered(before, after)
-    else:
-        yield from _stretches(blocks(before, after))
-
-
-def _stretches(found: list[Any]) -> Iterator[_Pair]:
-    for (first, end), (new_first, new_end) in found:
-        yield from zip_longest(range(first, end), range(new_first, new_end))
-
-
-def _unordered(before: list[Any], after: list[Any]) -> Iterator[_Pair]:
-    """Yield what two sets do not share; as many old as new ones of a type stand in pairs."""
-    gone, come = _unshared(before, after), _unshared(after, before)
-    for kind in dict.fromkeys(
-        [*(_kind(before[i]) for i in gone), *(_kind(after[i]) for i in come)]
-    ):
-        old = [index for index in gone if _kind(before[index]) == kind]
-        new = [index for index in come if _kind(after[index]) == kind]
-        if len(old) == len(new):
-            yield from zip(old, new, strict=True)
-        else:
-            yield from ((index, None) for index in old)
-            yield from ((None, index) for index in new)
-
-
-def _unshared(mine: list[Any], theirs: list[Any]) -> list[int]:
-    """Return indexes of elements that the other list has not as often."""
-    left: dict[bytes, int] = {}
-    for item in theirs:
-        key = canonical_bytes(item)
-        left[key] = left.get(key, 0) + 1
-    found = []
-    for index, item in enumerate(mine):
-        key = canonical_bytes(item)
-        if left.get(key, 0):
-            left[key] -= 1
-        else:
-            found.append(index)
-    return found
-
-
-def _kind(item: Any) -> str:
-    if not isinstance(item, dict):
-        return type(item).__name__
-    name = item.get("@type")
-    return f"@{name}" if isinstance(name, str) else ("@link" if "@id" in item else "@")
-
-
-def _removed(path: Path, value: Any) -> Difference:
-    return Difference(place=path_text(path), before=value, after=None, kind="removed")
-
-
-def _added(path: Path, value: Any) -> Difference:
-    return Difference(place=path_text(path), before=None, after=value, kind="added")

@@ -92,10 +92,8 @@ def allowed_rate(environment: Environment, agreement_rate: float | None) -> floa
     """Return the writes per second that may be used."""
     # Loopback takes any value. Elsewhere the configured rate counts up to what is agreed, or up to
     # the polite default where nothing is.
-    if environment.loopback:
-        return environment.rate
-    most = POLITE[environment.kind].rate if agreement_rate is None else agreement_rate
-    return min(environment.rate, most)
+    most = most_rate(environment, agreement_rate)
+    return environment.rate if most is None else min(environment.rate, most)
 
 
 def most_rate(environment: Environment, agreement_rate: float | None) -> float | None:
@@ -109,15 +107,12 @@ def within_agreement(environment: Environment, agreement_rate: float | None) -> 
     """Return the environment with no more speed than is allowed."""
     # An agreement on more writes than the default also frees reads and requests at a time, which
     # have no number of their own in it.
-    if environment.loopback:
-        return environment
     polite = POLITE[environment.kind]
-    rate = allowed_rate(environment, agreement_rate)
-    if agreement_rate is not None and agreement_rate > polite.rate:
-        return replace(environment, rate=rate)
+    allowed = replace(environment, rate=allowed_rate(environment, agreement_rate))
+    if environment.loopback or (agreement_rate is not None and agreement_rate > polite.rate):
+        return allowed
     return replace(
-        environment,
-        rate=rate,
+        allowed,
         read_rate=min(environment.read_rate, polite.read_rate),
         concurrency=min(environment.concurrency, polite.concurrency),
     )

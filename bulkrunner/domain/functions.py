@@ -15,7 +15,7 @@ from bulkrunner.domain.canonical import digest, is_deeper, same
 from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.edits import put
 from bulkrunner.domain.changes.verbs import RemoveChange, SetChange
-from bulkrunner.domain.manifest import Operation, Source
+from bulkrunner.domain.manifest import Operation
 from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path, path_text
 from bulkrunner.domain.records import (
     RECORD_KEPT,
@@ -27,6 +27,7 @@ from bulkrunner.domain.records import (
 )
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.stored_form import Storage, below_link, is_link, is_same_text, undone
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 
 # What a function may look up: a record, the holdings on a bib, or nothing.

@@ -75,7 +75,14 @@ class IriMap:
 
     def localise(self, value: Any) -> Any:
         """Return the JSON value with ``@id`` values of known environments moved to the target."""
-        return map_ids(value, self._localise_iri)
+        return map_ids(value, self.localise_iri)
+
+    def localise_iri(self, iri: str) -> str:
+        """Return an IRI, if it is one of a known environment, moved to the target."""
+        if iri.startswith(NEUTRAL) and (found := _neutral_parts(iri)):
+            return self.target + found
+        parts = self.split(iri)
+        return self.target + parts[1] + parts[2] if parts else iri
 
     def neutral(self, value: Any) -> Any:
         """Return the JSON value with ``@id`` values of known environments as ``libris:<id>``."""
@@ -87,12 +94,6 @@ class IriMap:
             parts = self.split(iri)
             if parts and parts[0] != self.target:
                 yield iri
-
-    def _localise_iri(self, iri: str) -> str:
-        if iri.startswith(NEUTRAL) and (found := _neutral_parts(iri)):
-            return self.target + found
-        parts = self.split(iri)
-        return self.target + parts[1] + parts[2] if parts else iri
 
     def _neutral_iri(self, iri: str) -> str:
         parts = self.split(iri)

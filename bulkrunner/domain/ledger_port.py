@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.gates import Counterpart, Evidence
 from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
+from bulkrunner.domain.rules import Counterpart, Evidence
 from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence

@@ -10,28 +10,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.changes.change import Change
-from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
-
-__all__ = [
-    "Accept",
-    "Agreement",
-    "AppendChange",
-    "Change",
-    "Create",
-    "Creates",
-    "Declared",
-    "Delete",
-    "Job",
-    "Operation",
-    "RemoveChange",
-    "SetChange",
-    "Source",
-    "Undo",
-    "Unreadable",
-    "Update",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,25 +1,25 @@
-"""Operations on one document, pure: made, put into portable form, and named by what they do.
-
-What a change does not name keeps its very form and order; untouched parts are the same objects.
-"""
+"""Operations on one document, pure: made, named by what they do, made portable, ``new:N`` included."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bulkrunner.domain.canonical import is_deeper, same
+from bulkrunner.domain.canonical import is_deeper
 from bulkrunner.domain.changes.change import Change, apply_change
 from bulkrunner.domain.changes.edits import put
-from bulkrunner.domain.diff import changed_places, undeclared_places
+from bulkrunner.domain.diff import undeclared_places
 from bulkrunner.domain.expressions.conditions import Itself, condition_data
 from bulkrunner.domain.expressions.expectations import bind_expected, check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.values import portable, written
-from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.iris import IriMap, iter_ids, map_ids
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
 from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
+from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint, predict_stored
 from bulkrunner.domain.records import (
     HOLDING_TYPE,
     RECORD_KEPT,
@@ -44,7 +44,6 @@ def build_create(
     *,
     iris: IriMap,
     bib_thing_iri: str | None,
-    sigel: str | None = None,
     from_records: bool = False,
 ) -> Document:
     """Return the document to be posted.
@@ -53,7 +52,6 @@ def build_create(
         op: the operation.
         iris: of the environment written to.
         bib_thing_iri: graph[1].@id of the bib that a holding is hung on; None for a bib.
-        sigel: of the holding's library, the operation's where left out.
         from_records: the content comes from records.
 
     Raises:
@@ -63,7 +61,7 @@ def build_create(
     thing: dict[str, Any] = {"@id": f"{TEMPID}#it"}
     if op.creates is Creates.HOLDING:
         thing["@type"] = HOLDING_TYPE
-        thing["heldBy"] = {"@id": library_iri(sigel or op.sigel)}
+        thing["heldBy"] = {"@id": library_iri(op.sigel)}
         thing["itemOf"] = {"@id": bib_thing_iri}
     kept = THING_KEPT if op.creates is Creates.HOLDING else frozenset({"@id"})
     bare = {"@graph": [record, thing]}
@@ -131,19 +129,6 @@ def _short(text: str, iris: IriMap) -> str:
     ref = iris.parse(text)
     return ref.value if ref else text
 
-
-__all__ = [
-    "TEMPID",
-    "Applied",
-    "apply_update",
-    "bind_update",
-    "build_create",
-    "changed_places",
-    "check_expect",
-    "neutral_operation",
-    "same",
-    "undeclared_places",
-]
 
 MAX_DEPTH = 100
 
@@ -258,3 +243,103 @@ def _replaced(document: Document, new: Mapping[str, Any], iris: IriMap) -> Appli
         after = put(after, root, old | given)
         declared += [(*root, key) for key in {**part, **body} if key not in kept]
     return Applied(document=after, declared=tuple(declared))
+
+
+PREFIX = "new:"
+
+# Added to the places of operations in a function's answer until they are numbered in the plan.
+IN_ANSWER = 900_000_000
+
+_REFERENCE = re.compile(r"new:([1-9][0-9]{0,8})(#it)?")
+
+
+def created_number(text: Any) -> int | None:
+    """Return N of ``new:N`` or ``new:N#it``; None for anything else."""
+    found = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+    return int(found[1]) if found else None
+
+
+def place_in_answer(number: int) -> int | None:
+    """Return the place in a function's answer that a number stands for; None for any other."""
+    return number - IN_ANSWER if number > IN_ANSWER else None
+
+
+def references_in(value: Any) -> frozenset[int]:
+    """Return the numbers of the records to be created that ``@id`` keys inside name."""
+    numbers = (created_number(iri) for iri in iter_ids(value))
+    return frozenset(number for number in numbers if number is not None)
+
+
+def references_of(operation: Mapping[str, Any]) -> frozenset[int]:
+    """Return the numbers that an operation, in neutral form, refers to."""
+    named = {created_number(operation.get(key)) for key in ("of", "repoint")} | set(
+        _set_ids(operation)
+    )
+    return references_in(operation) | {number for number in named if number is not None}
+
+
+def _set_ids(operation: Mapping[str, Any]) -> Iterator[int | None]:
+    """Yield what changes put into a place that is itself an ``@id``."""
+    for change in operation.get("changes", ()):
+        for arguments in change.values():
+            if isinstance(arguments, dict) and str(arguments.get("at")).endswith("@id"):
+                yield created_number(arguments.get("to", arguments.get("value")))
+
+
+def with_names(value: Any, names: Mapping[int, str]) -> Any:
+    """Return a JSON value with every text ``new:N`` replaced by the name of N, ``#it`` kept behind it."""
+    if isinstance(value, dict):
+        return {key: with_names(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [with_names(item, names) for item in value]
+    number = created_number(value)
+    if number is None or number not in names:
+        return value
+    return names[number] + ("#it" if value.endswith("#it") else "")
+
+
+def with_records(change: PlannedChange, records: Mapping[int, str], iris: IriMap) -> PlannedChange:
+    """Return a change with the short ids, by the number that made them, of the records that were created."""
+    # What will be stored is predicted anew, since it depends on the ids.
+    if change.after is None:
+        return change
+    after = with_ids(change.after, records, iris)
+    predicted = predict_stored(after).document
+    fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
+    number = created_number(change.record)
+    record = records.get(number, change.record) if number is not None else change.record
+    return replace(
+        change,
+        record=record,
+        bib=replace(change.bib or BibSummary(id=record), id=record) if number else change.bib,
+        after=after,
+        predicted=predicted,
+        after_fingerprint=fingerprint(predicted),
+    )
+
+
+def renumbered(change: PlannedChange, numbers: Mapping[int, int]) -> PlannedChange:
+    """Return a change that refers to records to be created by the new numbers of the old ones."""
+    names = {old: f"{PREFIX}{new}" for old, new in numbers.items()}
+    record, key = with_names(change.record, names), change.target_key
+    if key is not None and record != change.record:
+        key = key.replace(f":{change.record}:", f":{record}:", 1)
+    bib = change.bib
+    if bib is not None:
+        bib = replace(bib, id=with_names(bib.id, names))
+    place = change.place and _REFERENCE.sub(lambda found: with_names(found[0], names), change.place)
+    change = replace(change, record=record, bib=bib, target_key=key, place=place)
+    if change.after is None:
+        return change
+    after = map_ids(change.after, lambda iri: with_names(iri, names))
+    predicted = predict_stored(after).document
+    fingerprint = create_fingerprint if change.action is Action.CREATE else before_fingerprint
+    return replace(
+        change, after=after, predicted=predicted, after_fingerprint=fingerprint(predicted)
+    )
+
+
+def with_ids(document: Any, records: Mapping[int, str], iris: IriMap) -> Any:
+    """Return a document with the IRIs of records under ``@id`` in the place of ``new:N``."""
+    names = {number: iris.record_iri(record) for number, record in records.items()}
+    return map_ids(document, lambda iri: with_names(iri, names))

@@ -147,18 +147,27 @@ def follow(node: Any, path: Path, place: Place) -> Spot:
     for number, step in enumerate(place.steps):
         if isinstance(step, str):
             node, path = _into_list_of_one(node, path, place, step)
-        if not _has(node, step):
-            creatable = number == last and isinstance(step, str) and isinstance(node, dict)
-            return Spot(path=(*path, step), value=ABSENT, creatable=creatable)
-        node = node[step]
+        found = inner_of(node, step)
         path = (*path, step)
+        if found is ABSENT:
+            creatable = number == last and isinstance(step, str) and isinstance(node, dict)
+            return Spot(path=path, value=ABSENT, creatable=creatable)
+        node = found
     return Spot(path=path, value=node)
 
 
-def _has(node: Any, step: Step) -> bool:
+def inner_of(node: Any, step: Step) -> Any:
+    """Return what one step leads to, ``ABSENT`` where it leads nowhere."""
     if isinstance(step, int):
-        return isinstance(node, list) and step < len(node)
-    return isinstance(node, dict) and step in node
+        return node[step] if isinstance(node, list) and step < len(node) else ABSENT
+    return node.get(step, ABSENT) if isinstance(node, dict) else ABSENT
+
+
+def value_of(node: Any, path: Path) -> Any:
+    """Return what stands at a path, ``ABSENT`` where nothing does."""
+    for step in path:
+        node = inner_of(node, step)
+    return node
 
 
 def _into_list_of_one(node: Any, path: Path, place: Place, step: Step) -> tuple[Any, Path]:

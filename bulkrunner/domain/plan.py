@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, digest
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.records import Document
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 
 

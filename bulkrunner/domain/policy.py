@@ -56,34 +56,18 @@ class Policy:
     def loosened(self) -> tuple[LooserValue, ...]:
         """Return every value that allows more than the built-in one."""
         built_in = Policy()
-        found = [
-            LooserValue(name=name, value=mine, built_in=theirs)
-            for name, mine, theirs in (
-                (
-                    "staging_max_age_days",
-                    self.staging_max_age_days,
-                    built_in.staging_max_age_days,
-                ),
-                ("plan_max_age_hours", self.plan_max_age_hours, built_in.plan_max_age_hours),
-                ("resume_max_idle_days", self.resume_max_idle_days, built_in.resume_max_idle_days),
-            )
-            if mine > theirs
-        ]
+        at_most = ("staging_max_age_days", "plan_max_age_hours", "resume_max_idle_days")
+        mine, theirs = self.as_dict(), built_in.as_dict()
+        looser = [name for name in at_most if mine[name] > theirs[name]]
         if self.min_staging_coverage < built_in.min_staging_coverage:
-            found.append(
-                LooserValue(
-                    name="min_staging_coverage",
-                    value=self.min_staging_coverage,
-                    built_in=built_in.min_staging_coverage,
-                )
-            )
+            looser.append("min_staging_coverage")
         if self.test_hosts:
-            found.append(LooserValue(name="test_hosts", value=list(self.test_hosts), built_in=[]))
-        if self.functions != built_in.functions and self.functions != "none":
-            found.append(
-                LooserValue(name="functions", value=self.functions, built_in=built_in.functions)
-            )
-        return tuple(found)
+            looser.append("test_hosts")
+        if self.functions not in (built_in.functions, "none"):
+            looser.append("functions")
+        return tuple(
+            LooserValue(name=name, value=mine[name], built_in=theirs[name]) for name in looser
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +121,21 @@ def plan_ceilings(plan: Plan) -> list[Sentence]:
     return [*exceeded, *rules]
 
 
-def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> dict[str, int]:
-    """Return the refusals by code that the manifest does not live with, with their counts."""
+def plan_faults(plan: Plan, refused: Mapping[str, int]) -> list[str]:
+    """Return why a complete plan cannot be run, by its numbers of refusals by code."""
+    return [*plan_ceilings(plan), *unaccepted(refused, accepts_of(plan.manifest))]
+
+
+def unaccepted(refused: Mapping[str, int], accept: tuple[Accept, ...]) -> list[str]:
+    """Return count and code of the refusals that the manifest does not live with."""
     limits: dict[str, int] = {}
     for item in accept:
         limits[item.code] = max(limits.get(item.code, 0), item.at_most)
-    return {code: count for code, count in refused.items() if count > limits.get(code, 0)}
+    return [
+        f"{count} × {code}"
+        for code, count in sorted(refused.items())
+        if count > limits.get(code, 0)
+    ]
 
 
 def accepts_of(manifest: Mapping[str, object]) -> tuple[Accept, ...]:

@@ -1,4 +1,4 @@
-"""What the server will store of a document it is sent, as far as that is certain."""
+"""What the server will store of a document, as far as that is certain; fingerprints of content."""
 
 # Left out, since it takes the server's own data: blank nodes that it links by label or code,
 # aliases that it replaces by main IRIs, categories that others imply, old bib types that it
@@ -6,12 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from bulkrunner.domain.canonical import canonical_bytes, digest
+from bulkrunner.domain.iris import without_own_iri
 from bulkrunner.domain.places import ABSENT, Path, path_text
-from bulkrunner.domain.records import Document, record_part, thing_part
+from bulkrunner.domain.records import (
+    WRITTEN_AT_CREATION,
+    WRITTEN_AT_SAVE,
+    Document,
+    record_part,
+    thing_part,
+)
 from bulkrunner.domain.stored_form import (
     BOM,
     IDENTIFIERS,
@@ -25,7 +33,7 @@ from bulkrunner.domain.stored_form import (
     trimmed,
 )
 from bulkrunner.sentences import Sentence
-from bulkrunner.vocabulary import category
+from bulkrunner.vocabulary import category, is_set
 
 MAX_CLEANUPS = 50
 
@@ -221,3 +229,53 @@ def _nodes(thing: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], P
 def _with_alias(node: dict[str, Any], iri: str) -> dict[str, Any]:
     same = node.get("sameAs", [])
     return {**node, "sameAs": [*(same if isinstance(same, list) else [same]), {"@id": iri}]}
+
+
+SELF = "self:"  # stands for a new record's own IRI, which nobody knows beforehand
+
+
+# The server's own fields are left out. Lists of properties that are ``@set`` in the vocabulary
+# compare without order; a single value and a list of one do not compare equal, since both are
+# stored as sent.
+
+
+def before_fingerprint(document: Document) -> str:
+    """Return the fingerprint of a document as it stands."""
+    return digest(_comparable(document, WRITTEN_AT_SAVE))
+
+
+def after_fingerprint(document: Document) -> str:
+    """Return the fingerprint that a document to be sent will have once it is stored."""
+    return before_fingerprint(predict_stored(document).document)
+
+
+def create_fingerprint(document: Document) -> str:
+    """Return the fingerprint of a new record, the same before and after it gets its ids."""
+    own = record_part(document).get("@id")
+    comparable = _comparable(document, WRITTEN_AT_CREATION)
+    return digest(without_own_iri(comparable, own if isinstance(own, str) else "", SELF))
+
+
+def _comparable(document: Document, dropped: Collection[str]) -> Any:
+    whole = {key: value for key, value in document.items() if key != "@context"}
+    graph = whole.get("@graph")
+    if isinstance(graph, list) and graph and isinstance(graph[0], dict):
+        record = {key: value for key, value in graph[0].items() if key not in dropped}
+        whole["@graph"] = [record, *graph[1:]]
+    return _ordered(whole)
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: in_set_order(key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    return value
+
+
+def in_set_order(key: str, value: Any) -> Any:
+    """Return the value of a key with every list sorted whose order does not count."""
+    ordered = _ordered(value)
+    if isinstance(ordered, list) and len(ordered) > 1 and is_set(key):
+        return sorted(ordered, key=canonical_bytes)
+    return ordered

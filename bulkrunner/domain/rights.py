@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, is_deeper
-from bulkrunner.domain.expressions.parsing import nearest, proposal
+from bulkrunner.domain.expressions import nearest, proposal
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Job
 from bulkrunner.domain.records import (

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from bulkrunner.domain.canonical import canonical_bytes, listed
 from bulkrunner.domain.iris import NEUTRAL, SHORT_ID
-from bulkrunner.domain.places import ABSENT, Path, path_text
+from bulkrunner.domain.places import ABSENT, Path, inner_of, path_text, value_of
 from bulkrunner.domain.records import Document, item_of, record_part, sigel_of_iri
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.text import visible
@@ -272,7 +272,7 @@ class Storage:
         value = _in_kind(stored, path, found)
         parent = path[-2] if isinstance(path[-1], int) else path[-1]
         if isinstance(value, str) and parent == "value" and _is_identifier(path[:-1]):
-            node = _at(self.document, path[:-1])
+            node = value_of(self.document, path[:-1])
             return standard_number(node.get("@type") if isinstance(node, dict) else None, value)
         return value
 
@@ -282,7 +282,7 @@ class Storage:
         for number, step in enumerate(path):
             if number > len(("@graph", 0)) and step != "@id" and is_link(node, self.bases):
                 raise below_link(path, path[:number], node)
-            node = _step(node, step)
+            node = inner_of(node, step)
             if node is ABSENT:
                 return
 
@@ -343,18 +343,6 @@ def _first_plain(items: Sequence[Any]) -> Any:
 
 def _is_identifier(path: Path) -> bool:
     return len(path) > 2 and path[1] == 1 and path[2] in IDENTIFIERS
-
-
-def _at(node: Any, path: Path) -> Any:
-    for step in path:
-        node = _step(node, step)
-    return node
-
-
-def _step(node: Any, step: str | int) -> Any:
-    if isinstance(step, int):
-        return node[step] if isinstance(node, list) and step < len(node) else ABSENT
-    return node.get(step, ABSENT) if isinstance(node, dict) else ABSENT
 
 
 # --- kinds -------------------------------------------------------------------------------------

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from bulkrunner.domain.canonical import same
-from bulkrunner.domain.change_patterns import is_restoring
-from bulkrunner.domain.changes.verbs import RemoveChange
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.iris import IriMap, without_own_iri
-from bulkrunner.domain.manifest import AppendChange, Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import TEMPID, Applied, apply_update
 from bulkrunner.domain.places import ABSENT, THING_PATH, locate, parse_place
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
@@ -31,7 +30,9 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import is_restoring
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.errors import Source
 
 COMPONENTS = "hasComponent"
 

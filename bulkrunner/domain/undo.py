@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes, same
-from bulkrunner.domain.change_patterns import restoring_pattern
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
 from bulkrunner.domain.records import WRITTEN_AT_SAVE, Document, record_part, thing_part
+from bulkrunner.domain.report_groups import restoring_pattern
 from bulkrunner.domain.run import Result
-from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settlement.updates import Left
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 
 # What an approval says, word for word, to an undo that no test environment has tried.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import struct
 from collections.abc import Iterator
 from datetime import datetime
@@ -209,13 +208,6 @@ def _double_hash(value: float) -> int:
 ALPHABET = "0123456789bcdfghjklmnpqrstvwxz"
 
 _RANDOM_LENGTH = 7
-
-_SHORT_ID = re.compile(rf"[{ALPHABET}]{{15,16}}")
-
-
-def is_short_id(text: str) -> bool:
-    """Whether the text has the form of a system id."""
-    return _SHORT_ID.fullmatch(text) is not None
 
 
 class IdGenerator:

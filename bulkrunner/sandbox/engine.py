@@ -13,7 +13,7 @@ from threading import RLock
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bulkrunner.sandbox import accounts, documents, emm, find, reading, seed
+from bulkrunner.sandbox import accounts, documents, emm, find, reading, seed, seed_layout
 from bulkrunner.sandbox.accounts import Client, Login, Permission
 from bulkrunner.sandbox.documents import Document, IdGenerator
 from bulkrunner.sandbox.entries import Catalogue
@@ -23,6 +23,7 @@ from bulkrunner.sandbox.index import NamesIndex, SearchIndex
 from bulkrunner.sandbox.load import read_records
 from bulkrunner.sandbox.own_paths import Control, ForeignEditor
 from bulkrunner.sandbox.seed import BIBS, DEFAULT_SEED, HOLDINGS
+from bulkrunner.sandbox.seed_documents import SeedRecord
 from bulkrunner.sandbox.store import Journal, LogEntry, MemoryStore, SqliteStore, Store
 from bulkrunner.sandbox.wire import (
     ApiError,
@@ -90,8 +91,6 @@ class Environment:
         self.login = Login(clients, clock=self.clock, token_lifetime=settings.token_lifetime)
         self._lock = RLock()
         self._changed: list[str] = []
-        self.index: SearchIndex | None = None
-        self._labelled: NamesIndex | None = None
         self.store = store or MemoryStore()
         self._zone = ZoneInfo(settings.time_zone)
         self.catalogue = Catalogue(self.store, self._zone, on_change=self._note_change)
@@ -134,14 +133,12 @@ class Environment:
                 old_base=other.settings.base_uri,
                 new_base=self.settings.base_uri,
             )
-            if self.index is not None:
-                self.index.show_everything()
+            self.index.show_everything()
 
     def refresh_index(self) -> None:
         """Let every write show in searches."""
         with self._lock:
-            if self.index is not None:
-                self.index.refresh()
+            self.index.refresh()
 
     @property
     def lock(self) -> RLock:
@@ -295,10 +292,8 @@ class Environment:
 
     def _note_change(self, short_id: str) -> None:
         self._changed.append(short_id)
-        if self.index is not None:
-            self.index.changed(short_id)
-        if self._labelled is not None:
-            self._labelled.changed(short_id)
+        self.index.changed(short_id)
+        self._labelled.changed(short_id)
 
 
 def _forced(rule: FaultRule) -> Response:
@@ -398,7 +393,7 @@ def make_clients(
     client_secrets: dict[str, str], *, extra_sigels: Iterable[str] = ()
 ) -> list[Client]:
     """Return the four clients that each environment knows."""
-    names = {library.sigel: library.name for library in seed.LIBRARIES}
+    names = {library.sigel: library.name for library in seed_layout.LIBRARIES}
     own = list(dict.fromkeys((*seed.SUPPLIER_SIGELS, *extra_sigels)))
 
     def permission(sigel: str, **flags: bool) -> Permission:
@@ -436,7 +431,7 @@ def _client_secrets(store: Store) -> dict[str, str]:
 
 
 def _first_records(options: SandboxOptions, kind: str, base_uri: str) -> Iterator[_Loaded]:
-    records: Iterator[seed.SeedRecord]
+    records: Iterator[SeedRecord]
     if options.load is not None:
         records = read_records(options.load, base_uri=base_uri)
     else:

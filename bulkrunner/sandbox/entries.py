@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
@@ -84,6 +84,7 @@ class Catalogue:
     """Holds records and their indexes; knows no rights and no HTTP."""
 
     def __init__(self, store: Store, zone: ZoneInfo, *, on_change: Callable[[str], None]) -> None:
+        """Take up what the store holds; of later changes ``on_change`` is told."""
         self._store = store
         self._zone = zone
         self._on_change = on_change
@@ -154,10 +155,6 @@ class Catalogue:
             {source for source, relation in self.linked_from(short_id) if not _is_weak(relation)}
         )
 
-    def links_of(self, entry: Entry) -> frozenset[tuple[str, str]]:
-        """Return (relation, short id) of what a record links to."""
-        return entry.links
-
     # Writing
 
     def load(self, records: Iterable[tuple[Document, datetime, datetime]]) -> int:
@@ -188,7 +185,7 @@ class Catalogue:
         for entry in other.entries():
             self._entries[entry.short_id] = Entry(
                 entry.short_id,
-                [kept.with_body(kept.body.replace(old, new)) for kept in entry.versions],
+                [replace(kept, body=kept.body.replace(old, new)) for kept in entry.versions],
                 {iri.replace(old_base, new_base): kind for iri, kind in entry.names.items()},
                 entry.links,
                 entry.pair and _moved(entry.pair, old_base, new_base),
@@ -258,7 +255,6 @@ class Catalogue:
                 live.append(entry)
         for entry in live:
             self._take_links(entry, entry.document())
-            self._on_change(entry.short_id)
 
     def _take_names(self, entry: Entry, document: Document) -> None:
         entry.collection = documents.collection(document)

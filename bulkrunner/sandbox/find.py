@@ -141,7 +141,7 @@ class Finder:
             words = index.phrase(value)
             if not words:
                 return None
-            found |= set.intersection(*(self._index.with_word(name, word) for word in words))
+            found |= set.intersection(*(self._index.with_term(name, word) for word in words))
         return found
 
     def _test(self, name: str, values: list[str]) -> _Test:
@@ -363,7 +363,7 @@ def _linked(
     if reverse:
         pairs = set(catalogue.linked_from(entry.short_id))
     else:
-        pairs = {(target, name) for name, target in catalogue.links_of(entry)}
+        pairs = {(target, name) for name, target in entry.links}
     return {pair for pair in pairs if relation in (None, pair[1])}
 
 

@@ -129,6 +129,8 @@ class SearchIndex:
     def with_term(self, field: str, value: str) -> set[str]:
         """Return records by an exact field: ``@type`` (subclasses too), ``heldBy.@id`` and so on.
 
+        Of ``NUMBER_FIELDS`` by a word.
+
         The set is the index's own and must not be changed.
         """
         self._fill_terms()
@@ -136,11 +138,6 @@ class SearchIndex:
             kinds = vocabulary.classes_under(value)
             return union([self._terms.get((field, kind), set()) for kind in kinds])
         return self._terms.get((field, value), set())
-
-    def with_word(self, field: str, word: str) -> set[str]:
-        """Return records by a word of one of ``NUMBER_FIELDS``."""
-        self._fill_terms()
-        return self._terms.get((field, word), set())
 
     def document(self, short_id: str) -> Document:
         """Return a record as indexed: of a holding no more than its search card."""

@@ -1,9 +1,8 @@
 """Read records from files, so that a sandbox can start with them.
 
 Accepted: JSON Lines, a JSON file with one record or a list of them, or a folder of such files. A
-record is ``{"@graph": [record, thing]}`` or has the old form that ``load_legacy`` knows. Ids get the
-environment's base; records without an id of today's kind get a lasting one; bibs and libraries
-that holdings need and that no file has are added.
+record is ``{"@graph": [record, thing]}``. Ids get the environment's base; records without an id of
+today's kind get a lasting one; bibs and libraries that holdings need and that no file has are added.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from bulkrunner import vocabulary
-from bulkrunner.sandbox import load_legacy, seed_layout
-from bulkrunner.sandbox.documents import ALPHABET
-from bulkrunner.sandbox.seed_documents import LEGACY_BASE, LIBRARY_BASE, SeedRecord, Writer
+from bulkrunner.sandbox import documents, seed_layout
+from bulkrunner.sandbox.documents import ALPHABET, LIBRARY_BASE
+from bulkrunner.sandbox.seed_documents import LEGACY_BASE, SeedRecord, Writer
 from bulkrunner.sandbox.seed_layout import short_id
 
 Node = dict[str, Any]
@@ -56,7 +54,6 @@ class _Index:
     seen: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     things: set[str] = field(default_factory=set)
-    bibs: list[str] = field(default_factory=list)
     wanted: dict[str, None] = field(default_factory=dict)
     sigels: dict[str, None] = field(default_factory=dict)
 
@@ -80,11 +77,8 @@ def read_records(path: Path, *, base_uri: str) -> Iterator[SeedRecord]:
         yield writer.library(known.get(sigel, unnamed))
     yield from _stubs(index, base_uri)
     taken: set[str] = set()
-    placeholders = 0
     for found in _all(files):
-        rewriter = _Rewriter(found, index, base_uri, placeholders)
-        yield rewriter.record(taken)
-        placeholders += rewriter.is_placeholder
+        yield _Rewriter(found, index, base_uri).record(taken)
 
 
 def _files(path: Path) -> list[Path]:
@@ -135,11 +129,6 @@ def _graph(place: str, value: Any) -> list[Node] | None:
         raise LoadError(f"{place}: a record is a JSON object")
     if set(value) == {"@context"} or set(value) == {"@id", "@context"}:
         return None
-    if load_legacy.is_legacy(value):
-        try:
-            return load_legacy.convert(value)
-        except ValueError as error:
-            raise LoadError(f"{place}: {error}") from error
     graph = value.get("@graph")
     if not isinstance(graph, list) or len(graph) < 2 or not all(isinstance(x, dict) for x in graph):
         raise LoadError(f"{place}: a record needs a @graph of at least two objects")
@@ -147,18 +136,7 @@ def _graph(place: str, value: Any) -> list[Node] | None:
     for node in (record, thing):
         if not isinstance(node.get("@id"), str) or not node["@id"]:
             raise LoadError(f"{place}: record and thing need an @id")
-    return [record, _with_work(thing, graph[2:])]
-
-
-def _with_work(thing: Node, others: list[Node]) -> Node:
-    """Return the thing with a work that stood beside it inside it."""
-    link = thing.get("instanceOf")
-    if not isinstance(link, dict) or set(link) != {"@id"}:
-        return thing
-    for other in others:
-        if other.get("@id") == link["@id"]:
-            return {**thing, "instanceOf": {k: v for k, v in other.items() if k != "@id"}}
-    return thing
+    return [record, thing]
 
 
 def _note_base(found: _Found, index: _Index) -> None:
@@ -195,34 +173,21 @@ def _note(found: _Found, index: _Index, base_uri: str) -> None:
     index.seen[record_id] = found.place
     index.things.add(thing_id)
     for node, main in ((record, record_id), (thing, thing_id)):
-        for iri in (node["@id"], *_same_as(node)):
+        for iri in (node["@id"], *documents.aliases(node)):
             if "://" in iri:
                 index.aliases.setdefault(iri, main)
     if _collection(thing) == "hold":
-        target = _target(thing)
+        target = documents.link(thing, "itemOf")
         if target is not None:
             index.wanted.setdefault(target)
-    elif _collection(thing) == "bib":
-        index.bibs.append(thing_id)
     _note_sigels(found.graph, index)
     if isinstance(thing.get("sigel"), str):
         index.sigels.pop(thing["sigel"], None)
 
 
-def _same_as(node: Node) -> list[str]:
-    values = node.get("sameAs")
-    links = values if isinstance(values, list) else [values]
-    return [x["@id"] for x in links if isinstance(x, dict) and isinstance(x.get("@id"), str)]
-
-
 def _collection(thing: Node) -> str | None:
     kind = thing.get("@type")
     return vocabulary.collection(kind) if isinstance(kind, str) else None
-
-
-def _target(thing: Node) -> str | None:
-    link = thing.get("itemOf")
-    return link["@id"] if isinstance(link, dict) and isinstance(link.get("@id"), str) else None
 
 
 def _note_sigels(value: Any, index: _Index) -> None:
@@ -231,10 +196,9 @@ def _note_sigels(value: Any, index: _Index) -> None:
             _note_sigels(element, index)
     elif isinstance(value, dict):
         iri = value.get("@id")
-        if isinstance(iri, str) and iri.startswith(LIBRARY_BASE):
-            sigel = unquote_plus(iri.removeprefix(LIBRARY_BASE))
-            if sigel and "/" not in sigel and iri not in index.things:
-                index.sigels.setdefault(sigel)
+        sigel = documents.sigel_of_library(iri)
+        if sigel and "/" not in sigel and iri not in index.things:
+            index.sigels.setdefault(sigel)
         for element in value.values():
             _note_sigels(element, index)
 
@@ -253,14 +217,11 @@ def _stubs(index: _Index, base_uri: str) -> Iterator[SeedRecord]:
             index.aliases[f"{LEGACY_BASE}resource/bib/{number}"] = main + "#it"
         elif own and own[1] in index.bases:
             number, main = own[2], base_uri + own[2]
-        elif "://" not in target and not index.bibs:
-            number, main = "1", base_uri + short_id("loaded", "placeholder")
         else:
             continue
         if main in index.seen:
             continue
         index.seen[main] = "added"
-        index.bibs.append(main + "#it")
         yield _stub(main, number, is_legacy=legacy is not None)
 
 
@@ -307,23 +268,19 @@ def _moment(found: _Found, key: str, default: datetime) -> datetime:
 class _Rewriter:
     """Gives one record its ids and links in this environment."""
 
-    def __init__(self, found: _Found, index: _Index, base_uri: str, placeholders: int) -> None:
+    def __init__(self, found: _Found, index: _Index, base_uri: str) -> None:
         self._found = found
         self._index = index
         self._base = base_uri
         self._old = [node["@id"] for node in found.graph]
         self._new = _identity(found, base_uri)
-        target = _target(found.graph[1]) if _collection(found.graph[1]) == "hold" else None
-        self.is_placeholder = target is not None and "://" not in target
-        self._placeholder = target if self.is_placeholder else None
-        self._bib = index.bibs[placeholders % len(index.bibs)] if index.bibs else None
 
     def record(self, taken: set[str]) -> SeedRecord:
         """Return the record; ids in ``taken`` belong to others and are left out of sameAs."""
         nodes = [self._node(node, own=True) for node in self._found.graph]
         for node, new, old in zip(nodes, self._new, self._old, strict=True):
             node["@id"] = new
-            wanted = [*_same_as(node), *([old] if old.startswith(LEGACY_BASE) else [])]
+            wanted = [*documents.aliases(node), *([old] if old.startswith(LEGACY_BASE) else [])]
             free = [iri for iri in dict.fromkeys(wanted) if iri != new and iri not in taken]
             taken.update(free)
             node.pop("sameAs", None)
@@ -364,8 +321,6 @@ class _Rewriter:
 
     def _iri(self, iri: str) -> tuple[str, bool]:
         """Return the link as it is in this environment, and whether it is known to lead somewhere."""
-        if iri == self._placeholder and self._bib:
-            return self._bib, True
         for old, new in zip(reversed(self._old), reversed(self._new), strict=True):
             if iri == old or ("://" not in old and iri.startswith(old)):
                 return new + iri[len(old) :], True

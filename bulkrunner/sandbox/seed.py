@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from bulkrunner.sandbox import seed_layout
+from bulkrunner.sandbox.documents import library_iri
 from bulkrunner.sandbox.seed_documents import (
     TERMS_BASE,
     SeedRecord,
     Writer,
     authority_indexes,
-    library_uri,
 )
 from bulkrunner.sandbox.seed_layout import (
     FAULTY,
@@ -73,7 +73,7 @@ def _other(spot: HoldingSpot, dice: Dice, mark: str, sequence: Node) -> Node:
 def _placement(dice: Dice, mark: str) -> Node:
     node: Node = {"shelfMark": _shelf_mark(mark)}
     if dice.chance(70):
-        node["physicalLocation"] = [dice.pick(seed_layout.LOCATIONS)]
+        node["physicalLocation"] = [dice.pick(seed_layout.words("locations"))]
     if dice.chance(30):
         node["shelfLabel"] = f"{dice.pick('ABCDEFGH')}{dice.below(40)}"
     if dice.chance(20):
@@ -97,8 +97,10 @@ def _decoration(shape: Shape, dice: Dice) -> Node:
             return {"marc:hasTextualHoldingsBasicBibliographicUnit": [_textual(dice)]}
         case Shape.NOTES:
             return {
-                "hasNote": [{"@type": "Note", "label": dice.pick(seed_layout.HOLDING_NOTES)}],
-                "cataloguersNote": [dice.pick(seed_layout.CATALOGUERS_NOTES)],
+                "hasNote": [
+                    {"@type": "Note", "label": dice.pick(seed_layout.words("holding_notes"))}
+                ],
+                "cataloguersNote": [dice.pick(seed_layout.words("cataloguers_notes"))],
             }
         case Shape.MEDIA:
             return {"associatedMedia": [_media(dice)]}
@@ -143,20 +145,20 @@ def _marc_links() -> Node:
 def _scalars(dice: Dice, mark: str) -> Node:
     return {
         "shelfMark": _shelf_mark(mark),
-        "physicalLocation": dice.pick(seed_layout.LOCATIONS),
+        "physicalLocation": dice.pick(seed_layout.words("locations")),
         "availability": {
             "@type": "ItemAvailability",
-            "label": dice.pick(seed_layout.AVAILABILITIES),
+            "label": dice.pick(seed_layout.words("availabilities")),
         },
-        "hasNote": {"@type": "Note", "label": [dice.pick(seed_layout.HOLDING_NOTES)]},
-        "cataloguersNote": dice.pick(seed_layout.CATALOGUERS_NOTES),
+        "hasNote": {"@type": "Note", "label": [dice.pick(seed_layout.words("holding_notes"))]},
+        "cataloguersNote": dice.pick(seed_layout.words("cataloguers_notes")),
     }
 
 
 def _lists(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
     component = {
         "@type": "Item",
-        "heldBy": [{"@id": library_uri(spot.sigel)}],
+        "heldBy": [{"@id": library_iri(spot.sigel)}],
         "shelfLabel": [f"Rb {dice.below(90)}"],
     }
     return {
@@ -182,20 +184,22 @@ def _full(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
         **_marc_links(),
         "inventoryLevel": 1,
         "callNumberPrefix": ["MF"],
-        "formerShelfLocation": [dice.pick(seed_layout.FORMER_LOCATIONS)],
+        "formerShelfLocation": [dice.pick(seed_layout.words("former_locations"))],
         "copyNumber": "B (original)",
-        "itemCondition": dice.pick(seed_layout.CONDITIONS),
+        "itemCondition": dice.pick(seed_layout.words("conditions")),
         "availability": [
-            {"@type": "ItemAvailability", "label": dice.pick(seed_layout.AVAILABILITIES)}
+            {"@type": "ItemAvailability", "label": dice.pick(seed_layout.words("availabilities"))}
         ],
-        "hasNote": [{"@type": "Note", "label": note} for note in seed_layout.HOLDING_NOTES[:2]],
-        "cataloguersNote": list(seed_layout.CATALOGUERS_NOTES[:2]),
-        "organizationalUnit": [dice.pick(seed_layout.UNITS)],
+        "hasNote": [
+            {"@type": "Note", "label": note} for note in seed_layout.words("holding_notes")[:2]
+        ],
+        "cataloguersNote": list(seed_layout.words("cataloguers_notes")[:2]),
+        "organizationalUnit": [dice.pick(seed_layout.words("units"))],
         "immediateAcquisition": [{"@type": "ImmediateAcquisition", "label": "Gåva 1998"}],
         "usageAndAccessPolicy": [
-            {"@type": "UsePolicy", "label": dice.pick(seed_layout.USE_POLICIES)}
+            {"@type": "UsePolicy", "label": dice.pick(seed_layout.words("use_policies"))}
         ],
-        "subject": [{"@type": "Topic", "prefLabel": dice.pick(seed_layout.SUBJECTS)}],
+        "subject": [{"@type": "Topic", "prefLabel": dice.pick(seed_layout.words("subjects"))}],
         "associatedMedia": [_media(dice)],
         "marc:hasTextualHoldingsBasicBibliographicUnit": [_textual(dice)],
         "marc:hasTextualHoldingsSupplementaryMaterial": {
@@ -219,7 +223,7 @@ def _fault(shape: Shape) -> Node:
 def _component(sigel: str, dice: Dice, mark: str) -> Node:
     return {
         "@type": "Item",
-        "heldBy": {"@id": library_uri(sigel)},
+        "heldBy": {"@id": library_iri(sigel)},
         **_placement(dice, mark),
         "copyNumber": dice.pick("12345"),
     }
@@ -243,26 +247,6 @@ def _with_components(spot: HoldingSpot, dice: Dice, mark: str) -> Node:
         case _:
             return {"hasComponent": [own]}
 
-
-__all__ = [
-    "BIBS",
-    "DEFAULT_SEED",
-    "FAULTY",
-    "GLOBAL_SIGEL",
-    "HOLDINGS",
-    "LABELLED",
-    "LIBRARIES",
-    "OTHER_SIGEL",
-    "SUPPLIER_SIGELS",
-    "Library",
-    "SeedRecord",
-    "Shape",
-    "differing_ids",
-    "example_ids",
-    "faulty_bib_ids",
-    "ids_only_in",
-    "seed_records",
-]
 
 DEFAULT_SEED = 1
 
@@ -384,9 +368,9 @@ def _authorities(writer: Writer) -> Iterator[SeedRecord]:
     for library in LIBRARIES:
         yield writer.library(library)
     yield writer.library(Library(sigel="NB", name="Nationalbibliografin", share=0))
-    for code, label in seed_layout.LANGUAGES.items():
+    for code, label in seed_layout.words("languages").items():
         yield writer.language(code, label)
-    for code, label in seed_layout.COUNTRIES.items():
+    for code, label in seed_layout.words("countries").items():
         yield writer.country(code, label)
     for index in authority_indexes():
         yield writer.person(index)

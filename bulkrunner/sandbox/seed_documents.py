@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 from bulkrunner.sandbox import seed_layout
+from bulkrunner.sandbox.documents import library_iri
 from bulkrunner.sandbox.seed_layout import BibSpot, Dice, HoldingSpot, short_id
 
 Node = dict[str, Any]
 
-LIBRARY_BASE = "https://libris.kb.se/library/"
 LEGACY_BASE = "http://libris.kb.se/"
 TERMS_BASE = "https://id.kb.se/"
 _ZONE = ZoneInfo("Europe/Stockholm")
@@ -35,11 +34,6 @@ class SeedRecord:
     modified: datetime
 
 
-def library_uri(sigel: str) -> str:
-    """Return the library's IRI: the same in every environment."""
-    return LIBRARY_BASE + quote_plus(sigel)
-
-
 def _link(iri: str) -> Node:
     return {"@id": iri}
 
@@ -59,7 +53,7 @@ class Writer:
     def library(self, library: seed_layout.Library) -> SeedRecord:
         """Return the library's own record: read-only data, its thing outside the environment."""
         thing = {
-            "@id": library_uri(library.sigel),
+            "@id": library_iri(library.sigel),
             "@type": "Library",
             "sigel": library.sigel,
             "name": library.name,
@@ -128,7 +122,7 @@ class Writer:
             thing.pop("dimensions", None)
         record: Node = {"encodingLevel": dice.pick(["marc:FullLevel", "marc:MinimalLevel"])}
         if dice.chance(30):
-            record["bibliography"] = [_link(library_uri("NB"))]
+            record["bibliography"] = [_link(library_iri("NB"))]
         return self._record("bib", spot.index, "bib", thing, dice, extra=record, outdated=outdated)
 
     def holding(self, spot: HoldingSpot, item: Node) -> SeedRecord:
@@ -137,7 +131,7 @@ class Writer:
         thing = {
             "@id": f"{self._base}{spot.short_id}#it",
             "@type": "Item",
-            "heldBy": _link(library_uri(spot.sigel)),
+            "heldBy": _link(library_iri(spot.sigel)),
             "itemOf": _link(self._thing("bib", spot.bib)),
             **item,
         }
@@ -147,7 +141,7 @@ class Writer:
         if dice.chance(40):
             record["marc:holdingType"] = "marc:SinglePartItemHolding"
         if dice.chance(5):
-            record["cataloguersNote"] = [dice.pick(seed_layout.CATALOGUERS_NOTES)]
+            record["cataloguersNote"] = [dice.pick(seed_layout.words("cataloguers_notes"))]
         return self._record(
             "holding",
             f"{spot.sigel}/{spot.bib}",
@@ -210,8 +204,8 @@ class Writer:
             "created": _iso(created),
             "modified": _iso(modified),
             "recordStatus": "marc:New" if created == modified else "marc:CorrectedOrRevised",
-            "descriptionCreator": _link(library_uri(maker)),
-            "descriptionLastModifier": _link(library_uri(maker)),
+            "descriptionCreator": _link(library_iri(maker)),
+            "descriptionLastModifier": _link(library_iri(maker)),
             **(extra or {}),
         }
         if legacy:
@@ -220,12 +214,12 @@ class Writer:
         return SeedRecord(document={"@graph": [record, thing]}, created=created, modified=modified)
 
     def _work(self, dice: Dice, author: int, *, english: bool) -> Node:
-        code = "eng" if english else dice.pick(["swe"] * 9 + sorted(seed_layout.LANGUAGES))
+        code = "eng" if english else dice.pick(["swe"] * 9 + sorted(seed_layout.words("languages")))
         work: Node = {
             "@type": "Monograph",
             "category": [
                 _term("term/rda/Text"),
-                _term(f"term/saogf/{dice.pick(seed_layout.GENRES)}".replace(" ", "%20")),
+                _term(f"term/saogf/{dice.pick(seed_layout.words('genres'))}".replace(" ", "%20")),
             ],
             "language": [_term(f"language/{code}")],
             "contribution": [
@@ -238,7 +232,7 @@ class Writer:
             "classification": [
                 {
                     "@type": "Classification",
-                    "code": dice.pick(seed_layout.SHELF_MARKS),
+                    "code": dice.pick(seed_layout.words("shelf_marks")),
                     "inScheme": {"@type": "ConceptScheme", "code": "kssb/8"},
                 }
             ],
@@ -247,7 +241,7 @@ class Writer:
             work["subject"] = [
                 {
                     "@type": "Topic",
-                    "prefLabel": dice.pick(seed_layout.SUBJECTS),
+                    "prefLabel": dice.pick(seed_layout.words("subjects")),
                     "inScheme": _term("term/sao"),
                 }
             ]
@@ -273,33 +267,43 @@ def authority_indexes() -> range:
 def _person(seed: int, index: int) -> tuple[str, str, int]:
     dice = Dice(seed, "name", index)
     return (
-        dice.pick(seed_layout.GIVEN_NAMES),
-        dice.pick(seed_layout.FAMILY_NAMES),
+        dice.pick(seed_layout.words("given_names")),
+        dice.pick(seed_layout.words("family_names")),
         1870 + dice.below(120),
     )
 
 
 def _title(dice: Dice, index: int, *, english: bool) -> Node:
-    beginnings = seed_layout.ENGLISH_BEGINNINGS if english else seed_layout.SWEDISH_BEGINNINGS
-    endings = seed_layout.ENGLISH_ENDINGS if english else seed_layout.SWEDISH_ENDINGS
+    beginnings = (
+        seed_layout.words("english_beginnings")
+        if english
+        else seed_layout.words("swedish_beginnings")
+    )
+    endings = (
+        seed_layout.words("english_endings") if english else seed_layout.words("swedish_endings")
+    )
     title: Node = {"@type": "Title", "mainTitle": f"{dice.pick(beginnings)} {dice.pick(endings)}"}
     if index % _ODD_EVERY == _ODD_EVERY // 2:
-        title["mainTitle"] = seed_layout.ODD_TITLES[
-            index // _ODD_EVERY % len(seed_layout.ODD_TITLES)
+        title["mainTitle"] = seed_layout.words("odd_titles")[
+            index // _ODD_EVERY % len(seed_layout.words("odd_titles"))
         ]
     if dice.chance(45):
         title["subtitle"] = dice.pick(
-            seed_layout.ENGLISH_SUBTITLES if english else seed_layout.SWEDISH_SUBTITLES
+            seed_layout.words("english_subtitles")
+            if english
+            else seed_layout.words("swedish_subtitles")
         )
     return title
 
 
 def _publication(dice: Dice, born: int, *, english: bool) -> Node:
-    place = dice.pick(seed_layout.ENGLISH_PLACES if english else seed_layout.PLACES)
+    place = dice.pick(
+        seed_layout.words("english_places") if english else seed_layout.words("places")
+    )
     country = "sw" if not english else "xxu" if place == "New York" else "xxk"
     return {
         "@type": "PrimaryPublication",
-        "agent": {"@type": "Agent", "label": [dice.pick(seed_layout.PUBLISHERS)]},
+        "agent": {"@type": "Agent", "label": [dice.pick(seed_layout.words("publishers"))]},
         "country": [_term(f"country/{country}")],
         "place": [{"@type": "Place", "label": [place]}],
         "year": str(min(2025, born + 22 + dice.below(50))),

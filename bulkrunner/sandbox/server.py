@@ -47,10 +47,6 @@ _STOP_PATIENCE = 2
 _START_PATIENCE = 60.0
 
 
-class NotLoopbackError(ValueError):
-    """The sandbox serves this machine only."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Served:
     """One environment and where it is served."""
@@ -72,20 +68,17 @@ class Served:
 
 def address(bound: socket.socket) -> str:
     """Return the base address of a bound socket."""
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host, port = bound.getsockname()
+    return f"http://{host}:{port}"
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take a port; 0 takes any free one."""
-    if not _is_loopback(host):
-        raise NotLoopbackError(f"The sandbox does not serve {host}: loopback addresses only.")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def bind(port: int) -> socket.socket:
+    """Take a port of this machine's own address; 0 takes any free one."""
     # Named as TCP, so that asyncio turns Nagle's algorithm off for its connections.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
+        bound.bind((LOOPBACK, port))
     except OSError:
         bound.close()
         raise
@@ -284,12 +277,12 @@ class _Server(uvicorn.Server):
 
 
 def open_pair(
-    options: SandboxOptions, *, ports: dict[str, int] | None = None, host: str = LOOPBACK
+    options: SandboxOptions, *, ports: dict[str, int] | None = None
 ) -> tuple[Served, Served]:
     """Take the ports and fill the test and the production environment."""
     opened: list[Served] = []
     for kind in KINDS:
-        bound = bind(host, (ports or {}).get(kind, 0))
+        bound = bind((ports or {}).get(kind, 0))
         environment = build_environment(
             options, kind, served_at=address(bound) + "/", store=open_store(options, kind)
         )

@@ -38,19 +38,6 @@ class Version:
     sigel: str | None = None
     client: str | None = None
 
-    def with_body(self, body: bytes) -> Version:
-        """Return the same version of other content."""
-        return Version(
-            short_id=self.short_id,
-            number=self.number,
-            body=body,
-            created=self.created,
-            modified=self.modified,
-            deleted=self.deleted,
-            sigel=self.sigel,
-            client=self.client,
-        )
-
 
 class Store(Protocol):
     """Keeps versions and a few settings."""

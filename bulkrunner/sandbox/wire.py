@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from enum import Enum
 from html import escape
 from http import HTTPStatus
@@ -270,11 +271,6 @@ class Settings:
             raise ValueError("A duplicate is answered 404 or 409.")
 
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
 class Clock(Protocol):
     """Tells the time, aware and in UTC."""
 
@@ -336,5 +332,4 @@ def server_time(moment: datetime, zone: ZoneInfo) -> str:
 
 def http_date(moment: datetime) -> str:
     """Write a moment as a Date header."""
-    utc = moment.astimezone(UTC)
-    return f"{_DAYS[utc.weekday()]}, {utc:%d} {_MONTHS[utc.month - 1]} {utc:%Y %H:%M:%S} GMT"
+    return format_datetime(moment.astimezone(UTC), usegmt=True)

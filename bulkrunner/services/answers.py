@@ -11,10 +11,10 @@ from bulkrunner.domain.answer_text import (
     LABELS,
     Answer,
     line,
+    of_nobody,
     plan_facts,
 )
 from bulkrunner.domain.approvals import MOST_EXCLUDED, Conditions, permitted_statements
-from bulkrunner.domain.courtesies import of_nobody
 from bulkrunner.domain.filled_forms import DASHES, LINES, FilledForm, Found, alike, unfilled
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Plan

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.environment import Kind as EnvironmentKind
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlannedChange
-from bulkrunner.domain.plan_diff import (
+from bulkrunner.domain.prediction import before_fingerprint
+from bulkrunner.domain.records import Document
+from bulkrunner.domain.report import (
+    CHANGES_NAMED,
     KINDS,
-    SAMPLES,
     Compared,
     Difference,
-    Kind,
+    DifferenceKind,
     PlanDiff,
     head_differences,
 )
-from bulkrunner.domain.records import Document
 
 
 class _Told(NamedTuple):
@@ -42,7 +43,7 @@ class _Tally:
 
     def add(self, older: int | None, newer: int | None) -> None:
         self.count += 1
-        if len(self.numbers) < SAMPLES:
+        if len(self.numbers) < CHANGES_NAMED:
             self.numbers.append((older, newer))
 
 
@@ -83,7 +84,7 @@ class PlanComparison:
             older, newer = newer, older
         prints = _Prints(older, newer)
         known = dict(self._told(older, prints))
-        same, tallies = 0, dict[tuple[Kind, str, str], _Tally]()
+        same, tallies = 0, dict[tuple[DifferenceKind, str, str], _Tally]()
         for key, now in self._told(newer, prints):
             was = known.pop(key, None)
             kind = _kind(was, now)
@@ -103,14 +104,14 @@ class PlanComparison:
             differences=tuple(self._differences(tallies, older, newer)),
         )
 
-    def _told(self, plan: Plan, prints: _Prints) -> Iterator[tuple[tuple[str, str], _Told]]:
-        seen: dict[tuple[str, str], int] = {}
+    def _told(self, plan: Plan, prints: _Prints) -> Iterator[tuple[tuple[str, int], _Told]]:
+        seen: Counter[str] = Counter()
         for change in self._ledger.plans.changes(plan.id, documents=prints.apart):
             record = _record(change)
             # A record that is named twice is refused twice; each is compared with its like.
-            times = seen[record, ""] = seen.get((record, ""), 0) + 1
+            seen[record] += 1
             yield (
-                (record, str(times)),
+                (record, seen[record]),
                 _Told(
                     action=change.action.value,
                     code=change.code,
@@ -122,7 +123,7 @@ class PlanComparison:
             )
 
     def _differences(
-        self, tallies: dict[tuple[Kind, str, str], _Tally], older: Plan, newer: Plan
+        self, tallies: dict[tuple[DifferenceKind, str, str], _Tally], older: Plan, newer: Plan
     ) -> Iterator[Difference]:
         ranked = sorted(tallies.items(), key=lambda one: (KINDS.index(one[0][0]), -one[1].count))
         old = self._fetched(older, (pair[0] for _, tally in ranked for pair in tally.numbers))
@@ -153,7 +154,7 @@ def _record(change: PlannedChange) -> str:
     return change.record
 
 
-def _kind(was: _Told | None, now: _Told) -> Kind | None:
+def _kind(was: _Told | None, now: _Told) -> DifferenceKind | None:
     if was is None:
         return "added"
     if was.action != now.action:

@@ -15,12 +15,12 @@ from bulkrunner.domain.approvals import (
     permit,
 )
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
-from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy, accepts_of, plan_ceilings, unaccepted
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rights import Rights
+from bulkrunner.domain.rules import Evidence, GateResult
 from bulkrunner.domain.run import Run, outcome_count
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
@@ -182,9 +182,10 @@ class Gates:
 
     def _refusals(self, plan: Plan) -> GateResult:
         left = unaccepted(self._ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest))
-        text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
         reason = (
-            Sentence("gate_refusals_left", refused=text) if left else Sentence("gate_refusals_open")
+            Sentence("gate_refusals_left", refused=", ".join(left))
+            if left
+            else Sentence("gate_refusals_open")
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
@@ -349,8 +350,7 @@ def untried(evidence: Evidence, policy: Policy, accept: tuple[Any, ...]) -> Sent
         outcomes = [outcome_count(word, count) for word, count in sorted(bad.items())]
         return Sentence("gate_staging_ended_badly", plan=plan, outcomes=outcomes)
     if left := unaccepted(evidence.refused_codes, accept):
-        text = ", ".join(f"{count} × {code}" for code, count in sorted(left.items()))
-        return Sentence("gate_staging_ended_refused", plan=plan, refused=text)
+        return Sentence("gate_staging_ended_refused", plan=plan, refused=", ".join(left))
     return _thin_coverage(evidence, policy.min_staging_coverage)
 
 

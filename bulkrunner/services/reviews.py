@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bulkrunner.domain.answer_text import Answer, answer_text, bibs_in, spellings
+from bulkrunner.domain.answer_text import Answer, answer_text, asked_about, bibs_in, spellings
 from bulkrunner.domain.answer_text import line as one_line
 from bulkrunner.domain.approvals import (
     Against,
@@ -19,7 +19,6 @@ from bulkrunner.domain.approvals import (
     standing,
     weigh,
 )
-from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import Found
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import Action, Plan, PlanState

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
-from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import CLOCKS, Ledger
 from bulkrunner.domain.plan import Action, Plan, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Clock
+from bulkrunner.domain.prediction import create_fingerprint
 from bulkrunner.domain.records import (
     Document,
     held_by,

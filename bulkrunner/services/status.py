@@ -12,12 +12,11 @@ from typing import Any
 
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED, standing, strictest
 from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.gates import GateResult, next_of
 from bulkrunner.domain.ledger_port import RESTORE, Ledger
 from bulkrunner.domain.plan import WRITING, Plan, PlanState
-from bulkrunner.domain.policy import accepts_of, plan_ceilings, unaccepted
+from bulkrunner.domain.policy import plan_faults
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.rules import RuleResult, rule_results
+from bulkrunner.domain.rules import GateResult, RuleResult, next_of, rule_results
 from bulkrunner.domain.run import PROBLEMS, PUT_AWAY, Outcome, Run, RunState, Wait
 from bulkrunner.domain.schedule import Hours, end_of_writes, is_open, next_closing, next_opening
 from bulkrunner.domain.undo import undone_by
@@ -304,8 +303,7 @@ class StatusService:
         )
 
     def _is_refused(self, plan: Plan) -> bool:
-        refused = self._ledger.plans.count_refusals(plan.id)
-        return bool(plan_ceilings(plan) or unaccepted(refused, accepts_of(plan.manifest)))
+        return bool(plan_faults(plan, self._ledger.plans.count_refusals(plan.id)))
 
     def _approved(self, plan: Plan) -> bool:
         return bool(standing(self._ledger.approvals.of_plan(plan.id)))

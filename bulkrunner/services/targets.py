@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from bulkrunner.domain.approvals import the_no, weigh
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Job
 from bulkrunner.domain.plan import Plan, PlanState
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import PUT_AWAY, Run, RunState
 from bulkrunner.errors import GateClosed, NothingToResume, UsageError
 from bulkrunner.sentences import Sentence, joined, says

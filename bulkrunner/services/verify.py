@@ -10,25 +10,25 @@ from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone, Missing, Moved, ReadAnswer
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.new_records import references_in, with_records
+from bulkrunner.domain.operations import references_in, with_records
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.ports import CatalogueReader, Progress
+from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Outcome, Run, outcome_word
 from bulkrunner.domain.run_ledger import Ended, LaterWrite
 from bulkrunner.domain.settlement.attempts import Version, by_and_when, by_whom
 from bulkrunner.domain.settlement.updates import (
     MAX_VERSIONS,
+    Left,
     differing,
     equals_after,
     equals_before,
     is_later,
     stored_otherwise,
 )
-from bulkrunner.domain.settlement.versions import Left
 from bulkrunner.sentences import Sentence
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.services.doctor import NOBODY
+from bulkrunner.services.clients import NOBODY
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
 

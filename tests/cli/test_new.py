@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.adapters.manifests.job_schema import schema, schema_text
 from bulkrunner.cli.main import main
 

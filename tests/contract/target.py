@@ -22,6 +22,7 @@ from urllib.parse import quote_plus, urlsplit
 import httpx
 
 from bulkrunner.sandbox import seed
+from bulkrunner.sandbox.seed_layout import Shape
 from tests.support.sandbox import BIBS, HOLDINGS, running_sandbox
 
 LD_JSON = "application/ld+json"
@@ -141,7 +142,7 @@ def open_target(**options: Any) -> Iterator[Target]:
             bibs=tuple(bibs[:3]),
             legacy_bib=legacy[0],
             foreign_holding=seed.example_ids(
-                kind="holding", sigel="S", shape=seed.Shape.ITEM_LABEL, n=1, **size
+                kind="holding", sigel="S", shape=Shape.ITEM_LABEL, n=1, **size
             )[0],
             client=Credentials(client_id="supplier", secret=staging.secrets["supplier"]),
             cataloguer=Credentials(client_id="cataloguer", secret=staging.secrets["cataloguer"]),

@@ -20,7 +20,7 @@ from sqlalchemy import event
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.ledger.writer import Entry, GroupWriter
-from bulkrunner.adapters.process import is_alive, this_process
+from bulkrunner.adapters.machine import is_alive, this_process
 from bulkrunner.domain.plan import Plan
 from bulkrunner.sandbox.engine import Environment, Ticket
 from bulkrunner.sandbox.wire import Cut, Response

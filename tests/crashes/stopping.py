@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from bulkrunner.adapters.process import is_alive, this_process
+from bulkrunner.adapters.machine import is_alive, this_process
 from bulkrunner.domain.plan import Plan
 from bulkrunner.errors import LeaseLost
 from bulkrunner.services.running.executor import Executor, Parts

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from bulkrunner.adapters.ledger.writer import Entry, GroupWriter
-from bulkrunner.adapters.process import is_alive, this_process
+from bulkrunner.adapters.machine import is_alive, this_process
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import LedgerUnavailable
 from bulkrunner.services.running.executor import Executor

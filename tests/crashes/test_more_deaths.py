@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.adapters.process import is_alive
+from bulkrunner.adapters.machine import is_alive
 from bulkrunner.domain.run import Outcome, RunState
 from tests.crashes.dying import Place, Reaper, start_run, take_up, until_killed
 from tests.crashes.matrix import POINTS, Doom

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.process import is_alive
+from bulkrunner.adapters.machine import is_alive
 from bulkrunner.domain.run import Outcome, RunState
 from tests.crashes.adversary.hooks import hooked
 from tests.crashes.dying import Place, Reaper, start_run, take_up, until_killed

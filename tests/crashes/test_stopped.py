@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.adapters.process import is_alive
-from bulkrunner.domain.ownership import GRACE, LIFE
-from bulkrunner.domain.run import Outcome, RunState
+from bulkrunner.adapters.machine import is_alive
+from bulkrunner.domain.run import GRACE, LIFE, Outcome, RunState
 from bulkrunner.errors import LeaseLost
 from bulkrunner.sandbox.engine import Ticket
 from bulkrunner.sandbox.wire import Response

@@ -1,7 +1,7 @@
 """What conditions and changes need from outside, with files that exist in memory only."""
 
-from bulkrunner.adapters.regexes import Re2Engine
-from bulkrunner.domain.expressions.parsing import Outside
+from bulkrunner.adapters.manifests.outside import Re2Engine
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.errors import Fault
 
 

@@ -88,7 +88,9 @@ def text_of(node: ast.expr | None) -> str | None:
 def error_classes() -> dict[str, type[BulkRunnerError]]:
     """Return every exception of the program by its name."""
     for module in pkgutil.walk_packages(bulkrunner.__path__, "bulkrunner."):
-        if not module.name.endswith("__main__") and ".sandbox" not in module.name:
+        if not module.name.endswith("__main__") and not module.name.startswith(
+            "bulkrunner.sandbox"
+        ):
             importlib.import_module(module.name)
     found: dict[str, type[BulkRunnerError]] = {}
     waiting: list[type[BulkRunnerError]] = [BulkRunnerError]

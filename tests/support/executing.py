@@ -18,25 +18,15 @@ from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.adapters.libris.client import Catalogue
 from bulkrunner.adapters.libris.credentials import Credentials
 from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import (
-    Agreement,
-    AppendChange,
-    Create,
-    Creates,
-    Declared,
-    Delete,
-    Job,
-    RemoveChange,
-    SetChange,
-    Source,
-    Update,
-)
+from bulkrunner.domain.manifest import Agreement, Create, Creates, Declared, Delete, Job, Update
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.run import Owner, Run
 from bulkrunner.domain.run_ledger import Ended
+from bulkrunner.errors import Source
 from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.running.executor import Executor, Parts
 from bulkrunner.services.running.lease import Drivers

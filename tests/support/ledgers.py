@@ -14,7 +14,6 @@ from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     Action,
     BibSummary,
@@ -26,6 +25,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState, Wait
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.errors import Source
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 OWNER = Owner(host="desk/1", boot="b1", pid=4711, started="100")

@@ -9,12 +9,14 @@ from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
+from bulkrunner.domain.changes.verbs import SetChange
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Agreement, Declared, Delete, Job, SetChange, Source, Update
+from bulkrunner.domain.manifest import Agreement, Declared, Delete, Job, Update
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Progress
+from bulkrunner.errors import Source
 from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.running.lease import Drivers
 from tests.support.catalogue import BASE, MemoryCatalogue

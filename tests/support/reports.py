@@ -11,13 +11,17 @@ from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.change_patterns import delete_pattern, transfer_pattern, update_pattern
-from bulkrunner.domain.gates import GateResult
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ReportData
-from bulkrunner.domain.report_groups import ReportedChange
+from bulkrunner.domain.report_groups import (
+    ReportedChange,
+    delete_pattern,
+    transfer_pattern,
+    update_pattern,
+)
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Attempt, Outcome, Result, Run, RunState
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService
 from tests.support.ledgers import START, SetClock, a_plan, new_ledger, send, start_run, store_plan

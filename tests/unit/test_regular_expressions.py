@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.adapters.regexes import MAX_MATCHES, MAX_TEXT, Re2Engine
+from bulkrunner.adapters.manifests.outside import MAX_MATCHES, MAX_TEXT, Re2Engine
 from bulkrunner.errors import Fault
 
 ENGINE = Re2Engine()

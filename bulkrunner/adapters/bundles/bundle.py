@@ -12,12 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from bulkrunner import __version__
-from bulkrunner.adapters.files import written_whole
 from bulkrunner.adapters.ledger.chain import ORIGIN, event_hash
 from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text
 from bulkrunner.adapters.ledger.maintenance import Snapshot
 from bulkrunner.adapters.ledger.tables import MAIN_CHAIN
 from bulkrunner.adapters.ledger.witness import Facts
+from bulkrunner.adapters.machine import written_whole
 from bulkrunner.sentences import Sentence
 
 # Time of every member, so that the same ledger gives the same bundle.

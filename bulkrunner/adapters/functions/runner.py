@@ -22,7 +22,7 @@ from bulkrunner.adapters.manifests.explicit import (
     operation_faults,
     operation_of,
 )
-from bulkrunner.adapters.manifests.job_schema import RowChecker
+from bulkrunner.adapters.manifests.job_schema import OperationChecker
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.functions import (
@@ -114,7 +114,7 @@ class Runner:
         self._folder = folder
         self._must_be_confined = must_be_confined
         self._iris = iris
-        self._checker = RowChecker("operation")
+        self._checker = OperationChecker()
         self._free: dict[int, deque[_Process]] = {0: deque(), 1: deque()}
         self._places = threading.Semaphore(processes)
         self._lock = threading.Lock()

@@ -14,7 +14,6 @@ from bulkrunner.adapters.ledger.document_store import Parcel
 from bulkrunner.adapters.ledger.tables import planned_changes, plans
 from bulkrunner.domain.approvals import Approval, Conditions
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     Action,
     BibSummary,
@@ -27,6 +26,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+from bulkrunner.errors import Source
 from bulkrunner.sentences import stored_text
 
 # Columns of an attempt that are written before the request.

@@ -28,9 +28,9 @@ from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.tables import attempts, planned_changes, plans, results, runs
 from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.environment import Kind
-from bulkrunner.domain.gates import Counterpart, Declined, Evidence, TriedBy
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.records import Document
+from bulkrunner.domain.rules import Counterpart, Declined, Evidence, TriedBy
 from bulkrunner.domain.run import PROBLEMS, Outcome
 
 # Code of a planned ``unchanged`` where an earlier run of the job made the change.

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Row, Select, func, inspect, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
-from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.ledger.agreements import Approvals, Clients
 from bulkrunner.adapters.ledger.audit import Chain
 from bulkrunner.adapters.ledger.chain import append_main, read_head
@@ -32,6 +31,7 @@ from bulkrunner.adapters.ledger.rate_limits import RateLimits
 from bulkrunner.adapters.ledger.runs import Runs
 from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, SCHEMA_REVISION, events
 from bulkrunner.adapters.ledger.writer import GroupWriter, Part
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.domain.ledger_port import Restoration
 from bulkrunner.domain.ports import Clock
 from bulkrunner.errors import (

@@ -15,9 +15,9 @@ from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.tables import input_lines, planned_changes, selected, selections
 from bulkrunner.adapters.ledger.writer import PAGE, Part
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.errors import Source
 from bulkrunner.sentences import stored_text
 
 _WRITING = sorted(action.value for action in WRITING)

@@ -35,7 +35,6 @@ from bulkrunner.adapters.ledger.tables import (
 )
 from bulkrunner.adapters.ledger.witness import ALSO, PLAN_ALSO
 from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
@@ -47,7 +46,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import InputLine
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import Source, UsageError
 from bulkrunner.sentences import Sentence
 
 T = TypeVar("T")

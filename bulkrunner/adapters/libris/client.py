@@ -36,9 +36,9 @@ from bulkrunner.adapters.libris.responses import (
     write_answer,
 )
 from bulkrunner.adapters.libris.searches import Searches
+from bulkrunner.adapters.machine import is_alive, this_process
 from bulkrunner.adapters.pacing.pace import Note, Pace, Tell, note_nothing, tell_nobody
 from bulkrunner.adapters.pacing.shared import Book, SharedSlots, SharedSpacing, SlotBook
-from bulkrunner.adapters.process import is_alive, this_process
 from bulkrunner.domain.catalogue import AnswerKind, ReadAnswer, WriteAnswer
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.iris import SHORT_ID, IriMap, iter_ids

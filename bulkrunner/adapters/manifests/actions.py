@@ -17,7 +17,7 @@ from bulkrunner.adapters.manifests.warnings import HINT, unfilled_lines
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.change import Change
 from bulkrunner.domain.changes.verbs import VERBS, change_said
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import parse_span
 from bulkrunner.domain.expressions.conditions import All, condition_data
 from bulkrunner.domain.expressions.values import written
 from bulkrunner.domain.expressions.wording import (

@@ -1,17 +1,29 @@
-"""Steps as a manifest declares them: read once, with their places; streamed record by record."""
+"""Steps as a manifest declares them: read once, with their places; streamed; each said in a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bulkrunner.adapters.manifests.actions import constants_fit, kind_of, read_action
+from bulkrunner.adapters.manifests.actions import (
+    KINDS,
+    action_said,
+    constants_fit,
+    kind_of,
+    read_action,
+)
 from bulkrunner.adapters.manifests.explicit import unreadable
-from bulkrunner.adapters.manifests.head import Manifest
+from bulkrunner.adapters.manifests.head import Manifest, parameters_of
 from bulkrunner.adapters.manifests.inputs import Input, Report, ReportLines, Selection, TableRows
 from bulkrunner.adapters.manifests.line_files import Selected
-from bulkrunner.adapters.manifests.parts import Entry, explicit_entry
+from bulkrunner.adapters.manifests.parts import (
+    Entry,
+    FileOperations,
+    InlineOperations,
+    Part,
+    explicit_entry,
+)
 from bulkrunner.adapters.manifests.problems import KeyPath
 from bulkrunner.adapters.manifests.selection_sources import (
     Chosen,
@@ -23,11 +35,29 @@ from bulkrunner.adapters.manifests.step_forms import StepForms
 from bulkrunner.domain.canonical import canonical_bytes, digest_of_bytes
 from bulkrunner.domain.expressions.conditions import condition_data
 from bulkrunner.domain.expressions.expectations import expected_data
+from bulkrunner.domain.expressions.wording import (
+    all_of,
+    any_of,
+    both,
+    condition_said,
+    name_said,
+    place_said,
+    test_said,
+    value_said,
+)
 from bulkrunner.domain.identifiers import of_canonical
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Undo
+from bulkrunner.domain.manifest import Parameter, Undo
 from bulkrunner.domain.refusals import Refusal
-from bulkrunner.domain.steps import InputLine, Step, StepEntry, StepSelection
+from bulkrunner.domain.steps import (
+    InputLine,
+    Step,
+    StepCreate,
+    StepEntry,
+    StepFunction,
+    StepSelection,
+)
+from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
@@ -115,15 +145,15 @@ class ManifestStep:
         return Fault(said, code="empty", hint=Sentence("list_without_id_hint"))
 
     @property
+    def number(self) -> int:
+        """Which step of the manifest it is, from 1."""
+        return self.does.number
+
+    @property
     def read_from(self) -> Input | None:
         """How the list or table was read, once it was."""
-        return (
-            None if isinstance(self.chosen.read, EnvironmentSelection) else self.chosen.read.input
-        )
-
-    def input(self) -> Mapping[str, Any] | None:
-        """Return how the list or table was read."""
-        return _input(self.read_from, self.does.number)
+        read = self.chosen.read
+        return None if isinstance(read, EnvironmentSelection) else read.input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +168,12 @@ class UndoStep:
 
     drops_repeats = True
     head = "undo"
+    number = 1
+
+    @property
+    def read_from(self) -> Input | None:
+        """How the list that bounds the undo was read, once it was."""
+        return None if self.only is None else self.only.input
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield one undo, after the texts of the list that name no record."""
@@ -161,14 +197,6 @@ class UndoStep:
 
     def fault_of_total(self, _total: int, _readable: int, /) -> None:
         """Return nothing; an empty list undoes nothing."""
-
-    def input(self) -> Mapping[str, Any] | None:
-        """Return how the list that bounds the undo was read."""
-        return _input(None if self.only is None else self.only.input, 1)
-
-
-def _input(read: Input | None, step: int) -> Mapping[str, Any] | None:
-    return None if read is None else {"step": step, **read.as_dict()}
 
 
 def _left_out(found: Selected) -> Entry:
@@ -278,3 +306,124 @@ def _expected(step: Mapping[str, Any]) -> tuple[KeyPath, Mapping[str, Any]]:
         if isinstance(holder, dict) and "expect" in holder:
             return (*path, "expect"), holder["expect"]
     return ("expect",), {}
+
+
+def explained(manifest: Manifest, parts: Sequence[Part]) -> list[Sentence]:
+    """Return a sentence for the explicit operations, if any, one for every step, and the bounds."""
+    said, sigels = list[Sentence](), list(map(str, manifest.sigels))
+    steps = 0
+    for part in parts:
+        match part:
+            case InlineOperations():
+                counted = all_of(_counted(kind, count) for kind, count in part.kinds.items())
+                said.append(Sentence("operations_counted", counted=counted))
+            case FileOperations():
+                said.append(Sentence("operations_in_file", file=name_said(part.name)))
+            case UndoStep():
+                steps += 1
+                does = Sentence("step_undo", job=name_said(part.job))
+                said.append(Sentence("step", number=steps, does=does))
+            case ManifestStep():
+                steps += 1
+                said.append(_step(part, sigels, manifest.data.get("on_missing")))
+    return [*said, *_bounds(manifest, sigels)]
+
+
+def _counted(kind: str, count: int) -> Sentence:
+    match kind:
+        case "create":
+            return Sentence("creates_counted", n=count)
+        case "update":
+            return Sentence("updates_counted", n=count)
+        case "delete":
+            return Sentence("deletes_counted", n=count)
+    return Sentence("changes_counted", n=count)
+
+
+def _bounds(manifest: Manifest, sigels: Sequence[str]) -> Iterator[Sentence]:
+    data = manifest.data
+    if parameters := parameters_of(data):
+        yield Sentence("parameters_are", parameters=all_of(map(_parameter, parameters.values())))
+    if sigels:
+        named = any_of(map(harmless, sigels))
+        bibs_too = manifest.covers_bibs
+        yield Sentence("only_bibs_and_holdings" if bibs_too else "only_holdings", sigels=named)
+    if ceilings := data.get("ceilings"):
+        yield Sentence("ceilings_are", most=any_of(_ceiling(*one) for one in ceilings.items()))
+    for one in data.get("accept", ()):
+        yield Sentence("refusals_accepted", most=one["at_most"], code=one["code"])
+
+
+def _ceiling(key: str, most: int) -> Sentence:
+    if most:
+        return Sentence("more_than", counted=_counted(key, most))
+    match key:
+        case "create":
+            return Sentence("any_create")
+        case "update":
+            return Sentence("any_update")
+        case "delete":
+            return Sentence("any_delete")
+    return Sentence("any_change")
+
+
+def _parameter(one: Parameter) -> Sentence:
+    if one.required or one.default is None:
+        return Sentence("parameter_demanded", name=one.name)
+    return Sentence("parameter_with_default", name=one.name, default=value_said(one.default))
+
+
+def _step(step: ManifestStep, sigels: Sequence[str], missing: str | None) -> Sentence:
+    said = _concerned(step, sigels)
+    if where := step.written.get("where"):
+        said = Sentence("step_where", said=said, condition=condition_said(where))
+    action = action_said(step.kind, step.written)
+    does = Sentence("step_does", concerned=said, action=action)
+    if guards := tuple(_guards(step, missing)):
+        does = Sentence("listed_apart", parts=(does, *guards))
+    number, name = step.does.number, step.does.name
+    if name:
+        return Sentence("step_named", number=number, name=harmless(name), does=does)
+    return Sentence("step", number=number, does=does)
+
+
+def _concerned(step: ManifestStep, sigels: Sequence[str]) -> Sentence:
+    chosen, holdings = step.chosen, step.does.holdings
+    if holdings is None:
+        return Sentence("for_every", selected=_selected(step))
+    listed = [harmless(one) for one in (sigels if isinstance(holdings, str) else holdings)]
+    named = any_of(listed) if listed else Sentence("the_job")
+    on = Sentence("on_row" if chosen.key == "rows" else "on_bib", rest=chosen.said)
+    said = Sentence("for_each_holding", of=named, on=on)
+    return Sentence("others_reported", said=said) if holdings == "all" else said
+
+
+def _selected(step: ManifestStep) -> Sentence:
+    """Return what is selected, one by one, and which of them."""
+    rest, action = step.chosen.said, step.does.action
+    match step.chosen.key:
+        case "ids":
+            on_bibs = isinstance(action, StepFunction) and action.on_bibs
+            is_bib = on_bibs or isinstance(action, StepCreate)
+            return Sentence("selected_bib" if is_bib else "selected_id", rest=rest)
+        case "rows":
+            return Sentence("selected_row", rest=rest)
+        case "library":
+            return Sentence("selected_holding", rest=rest)
+    return Sentence("selected_record", rest=rest)
+
+
+def _guards(step: ManifestStep, missing: str | None) -> Iterator[Sentence]:
+    if expect := step.expected:
+        wanted = both(
+            Sentence("place_test", place=place_said(place), test=test_said(value))
+            for place, value in expect.items()
+        )
+        yield Sentence("refused_unless", wanted=wanted)
+    if KINDS[step.kind].makes_holdings:
+        skips = step.does.on_duplicate == "skip"
+        yield Sentence("duplicates_passed_over" if skips else "duplicates_refused")
+    if step.does.on_several == "all":
+        yield Sentence("several_meant")
+    if (step.does.on_missing or missing) == "refuse":
+        yield Sentence("missing_refused")

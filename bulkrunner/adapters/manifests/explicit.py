@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from bulkrunner.adapters.manifests.line_files import Selected, named
+from bulkrunner.adapters.manifests.outside import Re2Engine
 from bulkrunner.adapters.manifests.problems import (
     KeyPath,
     bad_place,
@@ -16,25 +17,14 @@ from bulkrunner.adapters.manifests.problems import (
     shown,
     with_path,
 )
-from bulkrunner.adapters.regexes import Re2Engine
-from bulkrunner.domain.changes.change import demand_kept_at
+from bulkrunner.domain.changes.change import Change, demand_kept_at
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.expectations import parse_expected
-from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.value_parsing import MARKS
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import (
-    AppendChange,
-    Change,
-    Create,
-    Creates,
-    Declared,
-    Delete,
-    RemoveChange,
-    SetChange,
-    Unreadable,
-    Update,
-)
-from bulkrunner.domain.new_records import IN_ANSWER, PREFIX, created_number
+from bulkrunner.domain.manifest import Create, Creates, Declared, Delete, Unreadable, Update
+from bulkrunner.domain.operations import IN_ANSWER, PREFIX, created_number
 from bulkrunner.domain.places import RECORD_PREFIX
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence

@@ -7,18 +7,19 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TypeVar
 
-from bulkrunner.adapters.files import BOM
+from bulkrunner.adapters.machine import BOM
+from bulkrunner.adapters.manifests.line_files import read_json
 from bulkrunner.adapters.manifests.problems import Problems, Stop, proposed, shown
-from bulkrunner.adapters.manifests.tree import Tree, control_message, read_json
-from bulkrunner.adapters.manifests.yaml_text import read_yaml
+from bulkrunner.adapters.manifests.tree import Tree, control_message, read_yaml
 from bulkrunner.errors import Fault, Source, why_of
 from bulkrunner.sentences import Sentence
+
+T = TypeVar("T")
 
 # Whether a folder can be held open, and what is in it opened from there without following links.
 _HOLDS_FOLDERS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -74,18 +75,22 @@ class JobFolder:
             raise Fault(Sentence("file_not_regular", name=shown(name)), code="not_a_file")
         return os.fdopen(descriptor, "rb")
 
-    @contextmanager
-    def reading(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file; a fault in what is read of it gets the file's name.
-
-        Raises:
-            Fault: it cannot be opened, which has no place, or read.
-        """
-        with self.open(name) as file:
-            try:
-                yield file
-            except Fault as fault:
-                raise fault.in_file(name) from None
+    def each(
+        self,
+        name: str,
+        at: Source,
+        report: Callable[[Fault], None],
+        read: Callable[[BinaryIO], Iterator[T]],
+    ) -> Iterator[T]:
+        """Yield what is read of a file that is named at a place; a fault is reported, and ends it."""
+        try:
+            with self.open(name) as file:
+                try:
+                    yield from read(file)
+                except Fault as fault:
+                    raise fault.in_file(name) from None
+        except Fault as fault:
+            report(fault.at(at))
 
 
 def _parts(name: str) -> tuple[str, ...]:

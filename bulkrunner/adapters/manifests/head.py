@@ -10,7 +10,7 @@ from typing import Any
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.problems import KeyPath, PathKey, Problems, shown
 from bulkrunner.adapters.manifests.tree import Tree
-from bulkrunner.domain.expressions.parsing import Outside, nearest, proposal
+from bulkrunner.domain.expressions import Outside, nearest, proposal
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Accept, Agreement, Job, Parameter, Scalar, declared
 from bulkrunner.errors import Fault, Source

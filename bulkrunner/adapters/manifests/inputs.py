@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, BinaryIO, Protocol
 
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.line_files import (
@@ -32,26 +33,12 @@ class Input:
     """How an input was read, for people to see.
 
     Attributes:
-        kind: ``ids``, ``text`` (a table), ``xlsx``, ``ods``, ``report``.
-        header_row: where the manifest names it.
-        hidden: what becomes of hidden rows: ``use`` or ``skip``. hidden_rows: how many hold
-            something. hidden_columns, hidden_sheets: their names.
         lines: lines or rows in all, the header of a table left out.
         left_out: lines that are nothing, by code.
     """
 
     file: str
-    kind: str
-    encoding: str = ""
-    separator: str = ""
-    header_separator: str = ""
-    sheet: str = ""
-    columns: tuple[str, ...] = ()
-    header_row: int = 0
-    hidden: str = ""
-    hidden_rows: int = 0
-    hidden_columns: tuple[str, ...] = ()
-    hidden_sheets: tuple[str, ...] = ()
+    facts: Facts
     lines: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -61,51 +48,33 @@ class Input:
         if code := found.fault.code if found.fault else found.left_out:
             self.left_out[code] += 1
 
-    @property
-    def hides(self) -> bool:
-        """Whether something of the file is not shown by whoever opens it."""
-        return bool(self.hidden_rows or self.hidden_columns or self.hidden_sheets)
-
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain data, empty ones left out."""
-        plain = {name: value for name, value in vars(self).items() if value}
-        return plain | {"lines": self.lines, "left_out": dict(self.left_out)}
-
-
-def input_of(name: str, facts: Facts) -> Input:
-    """Return how a table was read."""
-    return Input(
-        file=name,
-        kind=facts.kind,
-        encoding=facts.encoding,
-        separator=facts.separator,
-        header_separator=facts.header_separator,
-        sheet=facts.sheet,
-        columns=facts.columns,
-        header_row=facts.header_row,
-        hidden=facts.hidden,
-        hidden_rows=facts.hidden_rows,
-        hidden_columns=facts.hidden_columns,
-        hidden_sheets=facts.hidden_sheets,
-    )
+        known = {name: value for name, value in vars(self.facts).items() if value}
+        return {
+            "file": self.file,
+            **known,
+            "lines": self.lines,
+            "left_out": dict(self.left_out),
+        }
 
 
 def hidden_noted(read: Input) -> Iterator[Fault]:
     """Yield what of a spreadsheet is not seen by whoever opens it."""
-    place = Source(file=read.file)
-    if read.hidden_rows:
-        is_left_out = read.hidden == "skip"
+    facts, place = read.facts, Source(file=read.file)
+    if facts.hidden_rows:
+        is_left_out = facts.hidden == "skip"
         said = Sentence(
-            "hidden_rows_left_out" if is_left_out else "hidden_rows_used", count=read.hidden_rows
+            "hidden_rows_left_out" if is_left_out else "hidden_rows_used", count=facts.hidden_rows
         )
         yield Fault(said, code="hidden_rows", source=place)
-    if read.hidden_columns:
-        names = ", ".join(shown(name) for name in read.hidden_columns[:10])
+    if facts.hidden_columns:
+        names = ", ".join(shown(name) for name in facts.hidden_columns[:10])
         yield Fault(Sentence("hidden_columns", names=names), code="hidden_columns", source=place)
-    if read.sheet in read.hidden_sheets:
-        message = Sentence("hidden_sheet_read", sheet=shown(read.sheet))
+    if facts.sheet in facts.hidden_sheets:
+        message = Sentence("hidden_sheet_read", sheet=shown(facts.sheet))
         yield Fault(message, code="hidden_sheets", source=place)
-    if others := [name for name in read.hidden_sheets if name != read.sheet]:
+    if others := [name for name in facts.hidden_sheets if name != facts.sheet]:
         names = ", ".join(map(shown, others[:10]))
         message = Sentence("hidden_sheets", names=names)
         yield Fault(message, code="hidden_sheets", source=place)
@@ -148,17 +117,20 @@ class IdFile:
 
     def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
         """Yield every line with its place."""
-        try:
-            with self.folder.reading(self.name) as file:
-                encoding = detect(file, self.encoding)
-                self.input = Input(file=self.name, kind="ids", encoding=encoding)
-                for found in read_ids(file, iris, self.meanings, name=self.name, encoding=encoding):
-                    self.input.count(found)
-                    yield found
-        except Fault as fault:
-            if not fault.source.file and iris.parse(self.name):
+
+        def told(fault: Fault) -> None:
+            if fault.source == self.at and iris.parse(self.name):
                 fault = fault.but(hint=Sentence("ids_written_as_list", id=self.name))
-            report(fault.at(self.at))
+            report(fault)
+
+        yield from self.folder.each(self.name, self.at, told, partial(self._ids, iris))
+
+    def _ids(self, iris: IriMap, file: BinaryIO) -> Iterator[Selected]:
+        encoding = detect(file, self.encoding)
+        self.input = Input(file=self.name, facts=Facts(kind="ids", encoding=encoding))
+        for found in read_ids(file, iris, self.meanings, name=self.name, encoding=encoding):
+            self.input.count(found)
+            yield found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,25 +182,17 @@ class TableRows:
 
     def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
         """Yield every row with its place."""
-        try:
-            with self.folder.reading(self.name) as file:
-                table = open_table(file, self.form)
-                self.input = input_of(self.name, table.facts)
-                missing = list(self._missing(table))
-                for problem in missing:
-                    report(problem)
-                if missing:
-                    return
-                yield from self._rows(table, iris)
-        except Fault as fault:
-            report(fault.at(self.at))
+        yield from self.folder.each(self.name, self.at, report, partial(self._rows, iris, report))
 
-    def _rows(self, table: Table, iris: IriMap) -> Iterator[Selected]:
-        read = self.input
-        for raw in table.rows():
+    def _rows(self, iris: IriMap, report: Report, file: BinaryIO) -> Iterator[Selected]:
+        table = open_table(file, self.form)
+        self.input = Input(file=self.name, facts=table.facts)
+        missing = list(self._missing(table))
+        for problem in missing:
+            report(problem)
+        for raw in () if missing else table.rows():
             found = self._selected(self._cleaned(raw), iris, table.facts)
-            if read is not None:
-                read.count(found)
+            self.input.count(found)
             yield found
 
     def _cleaned(self, row: Row) -> Row:
@@ -318,22 +282,26 @@ class ReportLines:
 
     def read(self, iris: IriMap, report: Report, /) -> Iterator[Selected]:
         """Yield every line with its place."""
-        read = self.input = Input(file=self.name, kind="report", encoding="utf-8")
-        try:
-            with self.folder.reading(self.name) as file:
-                for number, value in read_lines(file):
-                    source = Source(file=self.name, line=number)
-                    record = value.get("record") if isinstance(value, dict) else None
-                    if isinstance(value, dict) and value.get("action") == "left_out":
-                        record = ""
-                    if isinstance(value, Fault) or not isinstance(record, str):
-                        report(_no_report(value, source))
-                        return
-                    found = self._selected(source, record, value, iris)
-                    read.count(found)
-                    yield found
-        except Fault as fault:
-            report(fault.at(self.at))
+        facts = Facts(kind="report", encoding="utf-8")
+        read = self.input = Input(file=self.name, facts=facts)
+        yield from self.folder.each(
+            self.name, self.at, report, partial(self._lines, iris, report, read)
+        )
+
+    def _lines(
+        self, iris: IriMap, report: Report, read: Input, file: BinaryIO
+    ) -> Iterator[Selected]:
+        for number, value in read_lines(file):
+            source = Source(file=self.name, line=number)
+            record = value.get("record") if isinstance(value, dict) else None
+            if isinstance(value, dict) and value.get("action") == "left_out":
+                record = ""
+            if isinstance(value, Fault) or not isinstance(record, str):
+                report(_no_report(value, source))
+                return
+            found = self._selected(source, record, value, iris)
+            read.count(found)
+            yield found
 
     def fault_of_none(self) -> Fault:
         """Return the fault of a report of which no line is meant."""

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from bulkrunner.adapters.manifests.declared_steps import ManifestStep, read_step
-from bulkrunner.adapters.manifests.explain import explained
+from bulkrunner.adapters.manifests.declared_steps import ManifestStep, explained, read_step
 from bulkrunner.adapters.manifests.folder import Found, find, read_tree
 from bulkrunner.adapters.manifests.head import (
     Manifest,
@@ -24,14 +23,13 @@ from bulkrunner.adapters.manifests.head import (
 )
 from bulkrunner.adapters.manifests.inputs import Input, hidden_noted
 from bulkrunner.adapters.manifests.job_schema import Violation, manifest_violations
-from bulkrunner.adapters.manifests.lists import FolderLists
+from bulkrunner.adapters.manifests.outside import FolderLists, Re2Engine
 from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as, read_operations
 from bulkrunner.adapters.manifests.problems import KeyPath, Problems
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults
-from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.expressions.parsing import Outside
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Job, Parameter, Scalar, Unreadable, missing, resolved
 from bulkrunner.domain.refusals import Refusal
@@ -129,7 +127,7 @@ class LoadedJob:
         self.notes = notes
         self.unreadable = unreadable
         self.inputs = [found for one in reads for found in _inputs(one)]
-        self.inputs += [{"step": 0, **one.as_dict()} for one in tables if one.hides]
+        self.inputs += [{"step": 0, **one.as_dict()} for one in tables if one.facts.hides]
         self._prefix = found.prefix
         self._reads = reads
 
@@ -297,17 +295,18 @@ class _Reading:
 def _hidden(reads: Sequence[_Read], tables: Sequence[Input]) -> Iterator[Fault]:
     """Yield what of the job's spreadsheets is not seen by whoever opens them."""
     for read in reads:
-        if isinstance(read.part, ManifestStep) and (facts := read.part.read_from) is not None:
-            yield from hidden_noted(facts)
+        if isinstance(read.part, ManifestStep) and (found := read.part.read_from) is not None:
+            yield from hidden_noted(found)
     for table in tables:
         yield from hidden_noted(table)
 
 
 def _inputs(read: _Read) -> Iterator[dict[str, Any]]:
-    facts = read.part.input()
-    if facts is not None:
+    if (found := read.part.read_from) is not None:
+        facts = found.as_dict()
         repeats = {"repeat": read.dropped} if read.dropped else {}
-        yield {**facts, "left_out": {**facts["left_out"], **repeats}}
+        left_out = {**facts["left_out"], **repeats}
+        yield {"step": read.part.number, **facts, "left_out": left_out}
 
 
 def _repeat(entry: Entry, first: Source) -> InputLine:

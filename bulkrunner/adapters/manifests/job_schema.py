@@ -69,11 +69,11 @@ def manifest_violations(manifest: Any) -> tuple[list[Violation], int]:
     return list(_telling(found)), max(more, 0)
 
 
-class RowChecker:
-    """Checks one value after the other by a definition of the schema."""
+class OperationChecker:
+    """Checks one operation after the other."""
 
-    def __init__(self, definition: str) -> None:
-        self._schema, self._validator = _quick(f"#/$defs/{definition}")
+    def __init__(self) -> None:
+        self._schema, self._validator = _quick("#/$defs/operation")
 
     def fits(self, value: Any) -> bool:
         """Return True if the value fits; much quicker than listing what does not."""

@@ -1,17 +1,26 @@
-"""Input files read line by line: lists of ids, and JSON Lines, one strict object a line."""
+"""Input files read line by line, lists of ids and JSON Lines; and a manifest in JSON, with places."""
 
 from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bulkrunner.adapters.files import Line, lines_of
-from bulkrunner.adapters.manifests.problems import FORBIDDEN, shown
-from bulkrunner.adapters.manifests.tree import MAX_DEPTH, control_message, number
+from bulkrunner.adapters.machine import Line, lines_of
+from bulkrunner.adapters.manifests.problems import FORBIDDEN, Problems, shown
+from bulkrunner.adapters.manifests.tree import (
+    MAX_DEPTH,
+    WORDS,
+    Builder,
+    Tree,
+    control_message,
+    number,
+    position,
+)
 from bulkrunner.adapters.tables.encoding import TextLine, detect, text_lines
 from bulkrunner.adapters.tables.grid import error_of
 from bulkrunner.domain.identifiers import Identifier, Number, identify
@@ -253,3 +262,71 @@ def _constant(word: str) -> Any:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_constant=_constant, parse_int=number, parse_float=number
 )
+
+
+_TOKEN = re.compile(
+    r'[ \t\r\n]*(?:(?P<sign>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[^\s,\]}]+))'
+)
+
+
+def read_json(text: str, file: str, problems: Problems) -> Tree | None:
+    """Return the tree of a JSON text; None where it is blank.
+
+    Raises:
+        Stop: it cannot be read; the reason is among the problems.
+    """
+    builder = Builder(file, problems)
+    if not text.strip(" \t\r\n"):
+        return None
+    try:
+        json.loads(text, parse_constant=str, parse_int=str, parse_float=str)
+    except json.JSONDecodeError as error:
+        at = position(error.lineno - 1, error.colno - 1)
+        raise builder.stop(at, "not_json", Sentence("not_json", msg=harmless(error.msg))) from None
+    except RecursionError:
+        raise builder.stop(0, "too_deep", Sentence("too_deep_to_read")) from None
+    _build(text, builder)
+    return builder.tree()
+
+
+def _build(text: str, builder: Builder) -> None:
+    for kind, token, at in _tokens(text):
+        if kind == "sign":
+            _sign(token, at, builder)
+        elif kind == "text" and builder.awaits_key:
+            builder.key(json.loads(token), at)
+        elif kind == "text":
+            builder.scalar(json.loads(token), at)
+        else:
+            builder.scalar(_word(token, at, builder), at)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or ""
+        begin = found.start(kind)
+        line = bisect_right(starts, begin) - 1
+        yield kind, found[kind], position(line, begin - starts[line])
+
+
+def _sign(token: str, at: int, builder: Builder) -> None:
+    match token:
+        case "{":
+            builder.begin({}, at)
+        case "[":
+            builder.begin([], at)
+        case "}" | "]":
+            builder.end()
+        case _:
+            pass
+
+
+def _word(token: str, at: int, builder: Builder) -> Any:
+    if token in WORDS:
+        return WORDS[token]
+    try:
+        return number(token)
+    except Fault as error:
+        builder.problem(at, "bad_number", error.said)
+        return 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, BinaryIO, Protocol
 
 from bulkrunner.adapters.manifests.explicit import Referring, operation_faults, operation_of
 from bulkrunner.adapters.manifests.head import Manifest
-from bulkrunner.adapters.manifests.inputs import Report
-from bulkrunner.adapters.manifests.job_schema import RowChecker
+from bulkrunner.adapters.manifests.inputs import Input, Report
+from bulkrunner.adapters.manifests.job_schema import OperationChecker
 from bulkrunner.adapters.manifests.line_files import read_lines
 from bulkrunner.adapters.manifests.problems import KeyPath, shown
 from bulkrunner.adapters.manifests.violations import tell
@@ -60,8 +61,13 @@ class Part(Protocol):
     def fault_of_total(self, total: int, readable: int, /) -> Fault | None:
         """Return a fault that only the whole shows."""
 
-    def input(self) -> Mapping[str, Any] | None:
-        """Return how its file was read, once it was; None where there is none."""
+    @property
+    def number(self) -> int:
+        """The step's number, from 1; 0 of explicit operations."""
+
+    @property
+    def read_from(self) -> Input | None:
+        """How its list or table was read, once it was; None where there is none."""
 
 
 def explicit_entry(declared: Declared) -> Entry:
@@ -156,6 +162,8 @@ class InlineOperations:
 
     drops_repeats = False
     head = "operations"
+    number = 0
+    read_from = None
 
     def entries(self, _report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order."""
@@ -163,9 +171,6 @@ class InlineOperations:
 
     def fault_of_total(self, _total: int, _readable: int, /) -> None:
         """Return nothing; the schema wants one operation at least."""
-
-    def input(self) -> None:
-        """Return nothing: there is no list or table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,23 +183,27 @@ class FileOperations:
 
     drops_repeats = False
     head = "operations"
+    number = 0
+    read_from = None
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order, one line at a time."""
-        checker, referring = RowChecker("operation"), Referring()
-        try:
-            with self.manifest.folder.reading(self.name) as file:
-                for number, value in read_lines(file):
-                    source = Source(file=self.name, line=number)
-                    faults = list(self._faults(value, checker, referring))
-                    for fault in faults:
-                        report(fault.but(source=replace(source, column=fault.source.column)))
-                    if not faults:
-                        yield explicit_entry(operation_of(value, source, self.manifest.iris))
-        except Fault as fault:
-            report(fault.at(self.at))
+        read = partial(self._lines, report)
+        yield from self.manifest.folder.each(self.name, self.at, report, read)
 
-    def _faults(self, value: Any, checker: RowChecker, referring: Referring) -> Iterator[Fault]:
+    def _lines(self, report: Report, file: BinaryIO) -> Iterator[Entry]:
+        checker, referring = OperationChecker(), Referring()
+        for number, value in read_lines(file):
+            source = Source(file=self.name, line=number)
+            faults = list(self._faults(value, checker, referring))
+            for fault in faults:
+                report(fault.but(source=replace(source, column=fault.source.column)))
+            if not faults:
+                yield explicit_entry(operation_of(value, source, self.manifest.iris))
+
+    def _faults(
+        self, value: Any, checker: OperationChecker, referring: Referring
+    ) -> Iterator[Fault]:
         yield from referring.faults(value)
         if isinstance(value, Fault):
             yield value
@@ -210,9 +219,6 @@ class FileOperations:
             return None
         said = Sentence("operations_empty", file=shown(self.name))
         return Fault(said, code="empty", hint=Sentence("operations_empty_hint"))
-
-    def input(self) -> None:
-        """Return nothing: there is no list or table."""
 
 
 def read_operations(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from bulkrunner.domain.expressions.parsing import nearest, proposal
+from bulkrunner.domain.expressions import nearest, proposal
 from bulkrunner.domain.places import parse_place
 from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault, ManifestError, Source

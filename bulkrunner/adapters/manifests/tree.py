@@ -1,14 +1,15 @@
-"""A manifest as plain JSON data, from YAML or JSON, with the place of every value."""
+"""A manifest as plain data with the place of every value; read from YAML that everybody reads alike."""
 
 from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, TypeAlias
+
+import yaml
 
 from bulkrunner.adapters.manifests.problems import FORBIDDEN, PathKey, Problems, Stop, shown
 from bulkrunner.domain.text import harmless
@@ -58,9 +59,6 @@ class Tree:
         at = mark.at if isinstance(mark, Marks) else mark
         if key is not None and isinstance(mark, Marks):
             at = mark.keys.get(key, at)
-        return self._source(at)
-
-    def _source(self, at: int) -> Source:
         return source_at(self.file, at)
 
 
@@ -241,7 +239,7 @@ def control_message(letter: str) -> Sentence:
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<power>[eE][-+]?[0-9]+)?")
 
-_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 _LARGEST = 2**63 - 1
 
@@ -254,8 +252,8 @@ def plain(text: str) -> Any:
     Raises:
         Fault: a number beyond 64 bits.
     """
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in WORDS:
+        return WORDS[text]
     if text[0] in "-0123456789" and _NUMBER.fullmatch(text):
         return number(text)
     return text
@@ -307,69 +305,142 @@ def number(text: str) -> int | float:
     return real
 
 
-_TOKEN = re.compile(
-    r'[ \t\r\n]*(?:(?P<sign>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[^\s,\]}]+))'
-)
+_STANDARD_TAGS = "tag:yaml.org,2002:"
+_SIGNS = "`[`, `]`, `{`, `}` or `,`"
+_QUOTE_HINT = Sentence("yaml_quote_to_keep")
+_PLAIN_WORDS = {
+    "mapping values are not allowed in this context": (Sentence("yaml_stray_colon")),
+    "could not find expected ':'": Sentence("yaml_key_without_colon"),
+    "found unexpected end of stream": Sentence("yaml_quotes_open"),
+    "found duplicate anchor": Sentence("yaml_anchor_twice"),
+    "did not find expected '-' indicator": (Sentence("yaml_between_items")),
+    "did not find expected key": (Sentence("yaml_key_expected")),
+    "did not find expected ',' or '}'": (
+        Sentence("yaml_not_closed", one="{", other="}", signs=_SIGNS)
+    ),
+    "did not find expected ',' or ']'": (
+        Sentence("yaml_not_closed", one="[", other="]", signs=_SIGNS)
+    ),
+    "block sequence entries are not allowed in this context": (Sentence("yaml_stray_dash")),
+    "did not find expected <document start>": (Sentence("yaml_stray_line")),
+}
 
 
-def read_json(text: str, file: str, problems: Problems) -> Tree | None:
-    """Return the tree of a JSON text; None where it is blank.
+def read_yaml(text: str, file: str, problems: Problems) -> Tree | None:
+    """Return the tree of a YAML text; None where it holds no value.
 
     Raises:
         Stop: it cannot be read; the reason is among the problems.
     """
     builder = Builder(file, problems)
-    if not text.strip(" \t\r\n"):
-        return None
+    reader = _Reader(builder)
     try:
-        json.loads(text, parse_constant=str, parse_int=str, parse_float=str)
-    except json.JSONDecodeError as error:
-        at = position(error.lineno - 1, error.colno - 1)
-        raise builder.stop(at, "not_json", Sentence("not_json", msg=harmless(error.msg))) from None
-    except RecursionError:
-        raise builder.stop(0, "too_deep", Sentence("too_deep_to_read")) from None
-    _build(text, builder)
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            reader.take(event)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, text, builder) from None
+    except yaml.YAMLError as error:
+        reason = harmless(str(error).splitlines()[0][:200])
+        raise builder.stop(0, "not_yaml", Sentence("not_yaml", reason=reason)) from None
     return builder.tree()
 
 
-def _build(text: str, builder: Builder) -> None:
-    for kind, token, at in _tokens(text):
-        if kind == "sign":
-            _sign(token, at, builder)
-        elif kind == "text" and builder.awaits_key:
-            builder.key(json.loads(token), at)
-        elif kind == "text":
-            builder.scalar(json.loads(token), at)
+class _Reader:
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        """Pass one event on."""
+        match event:
+            case yaml.ScalarEvent():
+                self._scalar(event)
+            case yaml.AliasEvent():
+                self._builder.alias(event.anchor or "", _at(event))
+            case yaml.MappingStartEvent():
+                self._tag(event)
+                self._builder.begin({}, _at(event), event.anchor)
+            case yaml.SequenceStartEvent():
+                self._tag(event)
+                self._builder.begin([], _at(event), event.anchor)
+            case yaml.CollectionEndEvent():
+                self._builder.end()
+            case yaml.DocumentStartEvent():
+                self._document(event)
+            case _:
+                pass
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._tag(event)
+        unquoted = event.implicit[0] and not event.tag
+        if self._builder.awaits_key:
+            self._key(event, unquoted=unquoted)
+            return
+        value: Any = event.value
+        if unquoted:
+            try:
+                value = plain(event.value)
+            except Fault as error:
+                self._builder.problem(_at(event), "bad_number", error.said, _QUOTE_HINT)
+            if read := read_otherwise(event.value, value, self._builder.path):
+                self._builder.problem(_at(event), "unquoted", read, Sentence("yaml_quote_it"))
+        self._builder.scalar(value, _at(event), event.anchor)
+
+    def _key(self, event: yaml.ScalarEvent, *, unquoted: bool) -> None:
+        if unquoted and event.value == "<<":
+            raise self._builder.stop(
+                _at(event), "merge_key", Sentence("yaml_merge_key"), Sentence("yaml_merge_key_hint")
+            )
+        self._builder.key(event.value, _at(event))
+
+    def _tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.tag:
+            self._builder.problem(
+                _at(event),
+                "tag",
+                Sentence("yaml_tag", tag=shown(event.tag.replace(_STANDARD_TAGS, "!!"))),
+                Sentence("yaml_tag_hint"),
+            )
+
+    def _document(self, event: yaml.DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise self._builder.stop(
+                _at(event),
+                "several_documents",
+                Sentence("yaml_documents"),
+                Sentence("yaml_documents_hint"),
+            )
+
+
+def _at(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return position(mark.line, mark.column) if mark else 0
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, text: str, builder: Builder) -> Stop:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    reason = str(error.problem or error.context)
+    hint: Sentence | None = None
+    message = Sentence("not_yaml", reason=_PLAIN_WORDS.get(reason, reason))
+    if reason == "found character that cannot start any token":
+        letter = _letter(text, line, column)
+        if letter == "\t":
+            message, hint = Sentence("yaml_tab"), Sentence("yaml_indent")
         else:
-            builder.scalar(_word(token, at, builder), at)
+            message, hint = (
+                Sentence("yaml_bad_start", letter=shown(letter)),
+                Sentence("yaml_quote_text"),
+            )
+    began = error.context_mark
+    if not hint and began is not None and began.line != line and reason in _PLAIN_WORDS:
+        hint = Sentence("yaml_belongs_to", line=began.line + 1)
+    return builder.stop(position(line, column), "not_yaml", message, hint or "")
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    starts = [0, *(found.end() for found in re.finditer("\n", text))]
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup or ""
-        begin = found.start(kind)
-        line = bisect_right(starts, begin) - 1
-        yield kind, found[kind], position(line, begin - starts[line])
-
-
-def _sign(token: str, at: int, builder: Builder) -> None:
-    match token:
-        case "{":
-            builder.begin({}, at)
-        case "[":
-            builder.begin([], at)
-        case "}" | "]":
-            builder.end()
-        case _:
-            pass
-
-
-def _word(token: str, at: int, builder: Builder) -> Any:
-    if token in _WORDS:
-        return _WORDS[token]
-    try:
-        return number(token)
-    except Fault as error:
-        builder.problem(at, "bad_number", error.said)
-        return 0
+def _letter(text: str, line: int, column: int) -> str:
+    for number, found in enumerate(text.split("\n", line + 1)):
+        if number == line:
+            return found[column : column + 1]
+    return ""

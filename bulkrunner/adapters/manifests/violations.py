@@ -9,7 +9,7 @@ from typing import Any
 
 from bulkrunner.adapters.manifests.job_schema import Violation, schema, unique_key
 from bulkrunner.adapters.manifests.problems import PathKey, path_text, shown
-from bulkrunner.domain.expressions.parsing import nearest, proposal
+from bulkrunner.domain.expressions import nearest, proposal
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkrunner.adapters.files import written_whole
+from bulkrunner.adapters.machine import written_whole
 from bulkrunner.adapters.reports.json_report import json_chunks, jsonl_chunks
 from bulkrunner.adapters.reports.language import LANGUAGES, STOCKHOLM, Language, language
 from bulkrunner.adapters.reports.markdown import markdown_chunks
@@ -51,9 +51,9 @@ _FORMS: dict[str, _Write] = {
 }
 
 
-def json_report(data: ReportData, *, lang: str = "sv") -> Iterator[bytes]:
+def json_report(data: ReportData) -> Iterator[bytes]:
     """Yield the JSON form of a report."""
-    return json_chunks(data, language(lang))
+    return json_chunks(data, language("sv"))
 
 
 FORMATS = tuple(_FORMS)

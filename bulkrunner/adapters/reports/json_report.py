@@ -16,8 +16,6 @@ from bulkrunner.adapters.reports.phrasing import (
     rejecting_text,
 )
 from bulkrunner.domain.approvals import WeighedAnswer
-from bulkrunner.domain.gates import Evidence
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import BibSummary, Part, reads_data
 from bulkrunner.domain.report import REPORT_VERSION, Estimate, Moment, Noted, ReportData, Timeline
 from bulkrunner.domain.report_groups import (
@@ -29,9 +27,11 @@ from bulkrunner.domain.report_groups import (
     ReportedChange,
     Tried,
 )
+from bulkrunner.domain.rules import Evidence
 from bulkrunner.domain.run import Attempt, Result
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.text import escaped
+from bulkrunner.errors import Source
 
 
 def pattern_as_dict(group: PatternGroup, words: Language) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkrunner.adapters.files import made_folder, written_whole
+from bulkrunner.adapters.machine import made_folder, written_whole
 from bulkrunner.adapters.reports.language import Language, language, one_line
 from bulkrunner.adapters.reports.page import Page, page_margins, page_policy, read_part, templates
 from bulkrunner.adapters.reports.page_head import PagePart

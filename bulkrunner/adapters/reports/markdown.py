@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.files import written_whole
+from bulkrunner.adapters.machine import written_whole
 from bulkrunner.adapters.reports.language import Language, as_text, language, one_line
 from bulkrunner.adapters.reports.page import Page
 from bulkrunner.adapters.reports.page_body import Point
 from bulkrunner.adapters.reports.page_head import Head
 from bulkrunner.adapters.reports.phrasing import distinct_effects, joint_how
 from bulkrunner.domain.plan import PlannedChange
-from bulkrunner.domain.plan_diff import Compared, Difference, PlanDiff
-from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.report import Compared, Difference, PlanDiff, ReportData
 from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
 
 MAX_PATTERNS = 30

@@ -31,11 +31,11 @@ from bulkrunner.adapters.reports.page_run import Outcomes, Remark
 from bulkrunner.adapters.reports.page_summary import Summary
 from bulkrunner.adapters.reports.phrasing import Line, approving_text, lines_of, rejecting_text
 from bulkrunner.domain.catalogue import Compared, compared, unshown
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import reads_said
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import ReportedChange
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.errors import Source
 from bulkrunner.sentences import text_of
 
 # Lines without a change that stand in the page; every one is in the tables and the JSON.

@@ -23,11 +23,11 @@ from bulkrunner.adapters.reports.language import (
 )
 from bulkrunner.adapters.reports.phrasing import Line, Shown, distinct_effects, lines_of
 from bulkrunner.domain.approvals import EXCLUDED
-from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import WRITING, Part
 from bulkrunner.domain.report import ORDER, ReportData, record_link
 from bulkrunner.domain.report_groups import ReportedChange
+from bulkrunner.domain.rules import Counterpart
 from bulkrunner.domain.run import Outcome, Result
 
 # Changes in one block.

@@ -9,10 +9,10 @@ from bulkrunner.adapters.reports.language import Language, Worded, one_line
 from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
 from bulkrunner.adapters.reports.page_head import Head, PagePart
 from bulkrunner.adapters.reports.phrasing import MAX_SIGELS, Line, lines_of, parts_line
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import WRITING, Action, PlanState
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import RunState
 
 MAX_GROUPS = 5

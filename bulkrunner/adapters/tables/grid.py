@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bulkrunner.errors import Fault
@@ -95,6 +95,10 @@ class Survey:
         if len(self.hidden_rows) < 20:
             self.hidden_rows += range(row, row + min(times, 20))
         self.hidden_count += times
+
+    def hidden_below(self, header: int) -> int:
+        """Return how many hidden rows that hold something follow the header's."""
+        return self.hidden_count - sum(number <= header for number in self.hidden_rows)
 
     def add(self, ranges: list[Range], one: Range) -> None:
         """Note a range."""
@@ -240,3 +244,46 @@ def _short(text: str) -> str:
     plain = " ".join(text[:61].split())
     shown = "".join(letter if letter.isprintable() else "·" for letter in plain)
     return f"{shown[:60]}…" if len(text) > 60 else shown
+
+
+def uncertain_told(rows: Iterator[SheetRow], survey: Survey) -> Iterator[SheetRow]:
+    """Yield rows, each with the fault of its first cell that is not one by itself, or not as shown."""
+    joined, otherwise = _Over(survey.merged), _Over(survey.reformatted)
+    for row in rows:
+        yield _told(row, joined.over(row.number), otherwise.over(row.number))
+
+
+class _Over:
+    """Finds the ranges that each row lies in, row after row."""
+
+    def __init__(self, ranges: Sequence[Range]) -> None:
+        self._ahead = sorted(ranges, reverse=True)
+        self._here: list[Range] = []
+
+    def over(self, row: int) -> Sequence[Range]:
+        """Return the ranges of a row that follows all those before it."""
+        while self._ahead and self._ahead[-1].top <= row:
+            self._here.append(self._ahead.pop())
+        if self._here:
+            self._here = [one for one in self._here if one.bottom >= row]
+        return self._here
+
+
+def _told(row: SheetRow, joined: Sequence[Range], otherwise: Sequence[Range]) -> SheetRow:
+    """Return a row with the fault of its first cell that is not one by itself."""
+    faults = [row.fault] if row.fault[0] else []
+    is_empty = not any(row.texts)
+    faults += [
+        (one.left, merged(one.place))
+        for one in joined
+        if not (is_empty and one.top == one.bottom == row.number)
+    ]
+    faults += [
+        (column, REFORMATTED)
+        for one in otherwise
+        for column in range(one.left, min(one.right, len(row.texts)) + 1)
+        if row.texts[column - 1]
+    ]
+    if not faults or min(faults) == row.fault:
+        return row
+    return replace(row, fault=min(faults))

@@ -10,7 +10,15 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from bulkrunner.adapters.tables import encoding as encodings
-from bulkrunner.adapters.tables.grid import SheetRow, Survey, error_of_cell
+from bulkrunner.adapters.tables import ods, xlsx
+from bulkrunner.adapters.tables.grid import (
+    Book,
+    SheetRow,
+    Survey,
+    error_of_cell,
+    uncertain_told,
+)
+from bulkrunner.adapters.tables.package import Package
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
     Layout,
@@ -19,7 +27,6 @@ from bulkrunner.adapters.tables.separated import (
     layout_of,
     rows_of,
 )
-from bulkrunner.adapters.tables.spreadsheet import Sheet
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
 
@@ -69,9 +76,10 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """How a table was read, for people to see and for the plan to keep.
+    """How a list or table was read, for people to see and for the plan to keep.
 
     Attributes:
+        kind: ``ids``, ``text`` (a table), ``xlsx``, ``ods``, ``report``.
         header_row: where the manifest names it.
         hidden: what becomes of hidden rows, where there are any.
         hidden_rows: how many hold something. hidden_columns: their names.
@@ -79,16 +87,21 @@ class Facts:
     """
 
     kind: str
-    columns: tuple[str, ...]
     encoding: str = ""
     separator: str = ""
     header_separator: str = ""
     sheet: str = ""
+    columns: tuple[str, ...] = ()
     header_row: int = 0
     hidden: str = ""
     hidden_rows: int = 0
     hidden_columns: tuple[str, ...] = ()
     hidden_sheets: tuple[str, ...] = ()
+
+    @property
+    def hides(self) -> bool:
+        """Whether something of the file is not shown by whoever opens it."""
+        return bool(self.hidden_rows or self.hidden_columns or self.hidden_sheets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +227,7 @@ def _facts(source: Sheet | _Text, columns: tuple[str, ...], form: Form) -> Facts
     survey = source.survey
     numbers = range(1, (len(columns) or survey.columns) + 1)
     columns_hidden = [n for n in numbers if any(a <= n <= b for a, b in survey.hidden_columns)]
-    rows_hidden = _hidden_below(survey, form.header_row)
+    rows_hidden = survey.hidden_below(form.header_row)
     return Facts(
         kind=source.kind,
         columns=columns,
@@ -227,12 +240,8 @@ def _facts(source: Sheet | _Text, columns: tuple[str, ...], form: Form) -> Facts
     )
 
 
-def _hidden_below(survey: Survey, header: int) -> int:
-    return survey.hidden_count - sum(number <= header for number in survey.hidden_rows)
-
-
 def _refuse_hidden(survey: Survey, header: int) -> None:
-    count = _hidden_below(survey, header)
+    count = survey.hidden_below(header)
     if not count:
         return
     first = [number for number in survey.hidden_rows if number > header]
@@ -374,3 +383,73 @@ def _wrong(texts: Sequence[str], fault: tuple[int, str], width: int) -> tuple[st
         if at > most and text:
             return "too_many_cells", Sentence("row_too_wide", most=most), at
     return "", "", 0
+
+
+class Sheet:
+    """One sheet of a spreadsheet.
+
+    Attributes:
+        hidden_sheets: those that hold something and are not shown, this one perhaps among them.
+    """
+
+    def __init__(self, file: BinaryIO, name: str | None) -> None:
+        """Open the named sheet, or the only one that holds anything.
+
+        Raises:
+            Fault: the spreadsheet is damaged, too large, or has not that sheet.
+        """
+        book = _book(Package(file))
+        self._book = book
+        self.kind = book.kind
+        filled = [sheet for sheet in book.sheets if book.is_filled(sheet.name)]
+        self.hidden_sheets = tuple(sheet.name for sheet in filled if sheet.hidden)
+        if name is None:
+            name = self._only([sheet.name for sheet in filled])
+        elif name not in [sheet.name for sheet in book.sheets]:
+            raise Fault(
+                Sentence("table_missing_sheet", name=name),
+                code="missing_sheet",
+                hint=Sentence(
+                    "table_missing_sheet_hint",
+                    sheets=_listed([sheet.name for sheet in book.sheets]),
+                ),
+            )
+        self.name = name
+        self.survey = book.survey(name)
+        self.survey.demand_bounds()
+
+    def rows(self) -> Iterator[SheetRow]:
+        """Yield the rows up to the last one that holds anything."""
+        return uncertain_told(self._book.rows(self.name), self.survey)
+
+    def _only(self, filled: Sequence[str]) -> str:
+        shown = [name for name in filled if name not in self.hidden_sheets]
+        if len(shown) == 1:
+            return shown[0]
+        if not filled:
+            raise Fault(Sentence("table_sheets_empty"), code="empty")
+        if not shown:
+            raise Fault(
+                Sentence("table_hidden_sheet", filled=_listed(filled)),
+                code="hidden_sheet",
+                hint=Sentence("table_hidden_sheet_hint"),
+            )
+        raise Fault(
+            Sentence("table_several_sheets", count=len(shown)),
+            code="several_sheets",
+            hint=Sentence("table_several_sheets_hint", shown=_listed(shown)),
+        )
+
+
+def _book(package: Package) -> Book:
+    if xlsx.WORKBOOK in package.names:
+        return xlsx.Workbook(package)
+    if ods.CONTENT in package.names:
+        return ods.Workbook(package)
+    raise Fault(
+        Sentence("table_not_a_table"), code="not_a_table", hint=Sentence("table_not_a_table_hint")
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10])[:300]

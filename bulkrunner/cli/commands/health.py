@@ -13,7 +13,7 @@ from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.services.doctor import Examined
+    from bulkrunner.services.clients import Examined
 
 
 @click.command()
@@ -67,7 +67,7 @@ def _tell_network(invocation: Invocation, program: Program) -> None:
 
 def _tell_idle(invocation: Invocation, program: Program) -> None:
     """Speak of API clients that nobody uses: KB wants to know when use has ceased."""
-    idle = program.clients.idle_clients()
+    idle = program.client_service().idle(program.settings.policy.client_unused_days)
     invocation.document["idle_clients"] = [
         {
             "environment": one.environment,
@@ -119,7 +119,7 @@ def clients(invocation: Invocation) -> None:
     from bulkrunner.bootstrap import Program
 
     with Program(invocation.config, invocation.ledger) as program:
-        found = program.clients.listed_clients()
+        found = program.client_service().listed()
         invocation.document.update(clients=found)
         if not found:
             invocation.say(Sentence("no_client_used"))

@@ -125,17 +125,19 @@ def new(
     listing: bool,
 ) -> None:
     """Make a new job folder with a commented manifest of a kind of job."""
-    from bulkrunner.bootstrap import kinds_of_jobs, new_job_folder
+    from bulkrunner.adapters.job_folders import kinds, new_job
+    from bulkrunner.adapters.machine import SystemClock
 
     if listing:
-        known = kinds_of_jobs()
+        known = kinds()
         invocation.document["kinds"] = known
         for one, sentence in known.items():
             invocation.say(f"{one.ljust(max(map(len, known)))}  {invocation.worded(sentence)}")
         return
     if name is None:
         raise click.UsageError(Sentence("usage_name_missing"), click.get_current_context())
-    made = new_job_folder(name, parent, kind=kind, sigels=sigels)
+    today = SystemClock().now().date().isoformat()
+    made = new_job(name, parent, kind=kind, sigels=sigels, today=today)
     folder = made.folder
     invocation.document.update(
         job=name,
@@ -158,11 +160,11 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
     """Print the JSON Schema of manifests, or of the configuration, for editors."""
     import json
 
-    from bulkrunner.bootstrap import manifest_schema
-    from bulkrunner.config.toml_file import schema_text
+    from bulkrunner.adapters.manifests import job_schema
+    from bulkrunner.config import toml_file
     from bulkrunner.errors import UsageError, why_of
 
-    text = manifest_schema() if what == "manifest" else schema_text()
+    text = (job_schema if what == "manifest" else toml_file).schema_text()
     invocation.document["schema"] = json.loads(text)
     if out is None:
         invocation.say(text)

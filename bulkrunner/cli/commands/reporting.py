@@ -16,7 +16,7 @@ from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.domain.gates import GateResult
+    from bulkrunner.domain.rules import GateResult
     from bulkrunner.services.status import Status
 
 # Options that do not go with others.

@@ -14,15 +14,15 @@ from typing import Any, Self
 
 from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.changes.change import Change, demand_kept_at, read_value
-from bulkrunner.domain.changes.edits import Add, Edit, EditSet, Put, Take, as_list, value_of
+from bulkrunner.domain.changes.edits import Add, Edit, EditSet, Put, Take, as_list
 from bulkrunner.domain.changes.scopes import PLAIN, Scope
-from bulkrunner.domain.expressions.parsing import FormPath, Outside, brief
+from bulkrunner.domain.expressions import FormPath, Outside, brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import resolve, written
 from bulkrunner.domain.expressions.wording import value_said
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path
+from bulkrunner.domain.places import ABSENT, RECORD_PATH, THING_PATH, Path, value_of
 from bulkrunner.domain.records import KEPT, RECORD_KEPT, Document, record_part, thing_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable

@@ -19,19 +19,18 @@ from bulkrunner.domain.changes.scopes import (
     objects,
     scope_said,
 )
+from bulkrunner.domain.expressions import Outside, brief
 from bulkrunner.domain.expressions.conditions import (
     bind_condition,
     condition_references,
     holds,
 )
-from bulkrunner.domain.expressions.parsing import Outside, brief
 from bulkrunner.domain.expressions.references import Context, Reference
 from bulkrunner.domain.expressions.value_parsing import parse_value
-from bulkrunner.domain.expressions.values import Dynamic, bind, freeze, references_of, resolve
+from bulkrunner.domain.expressions.values import Dynamic, bind, freeze, references_of
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
     Path,
-    Place,
     parse_place,
     refuse_component,
     writable_place,
@@ -189,15 +188,6 @@ def apply_change(document: Document, change: Change, context: Context) -> Change
 def is_id(at: str) -> bool:
     """Return True if a place is that of an ``@id``."""
     return at == "@id" or at.endswith(".@id")
-
-
-def localised(place: Place, value: Any, context: Context) -> Any:
-    """Return a value, looked up, with record IRIs moved to the environment written to."""
-    at_id = place.steps[-1] == "@id"
-    found = resolve(value, context, at_id=at_id)
-    if at_id and isinstance(found, str):
-        return context.iris.localise({"@id": found})["@id"]
-    return context.iris.localise(found)
 
 
 # --- reading arguments ---------------------------------------------------------------------------

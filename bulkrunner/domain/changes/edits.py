@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.canonical import listed, same
-from bulkrunner.domain.places import ABSENT, Path, path_text
+from bulkrunner.domain.places import ABSENT, Path, path_text, value_of
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable
@@ -166,18 +166,6 @@ def _overlapping(path: Path) -> Refused:
 
 
 # --- paths -------------------------------------------------------------------------------------
-
-
-def value_of(node: Any, path: Path) -> Any:
-    """Return what stands at a path, ``ABSENT`` where nothing does."""
-    for step in path:
-        if isinstance(step, int):
-            if not isinstance(node, list) or step >= len(node):
-                return ABSENT
-        elif not isinstance(node, dict) or step not in node:
-            return ABSENT
-        node = node[step]
-    return node
 
 
 def put(node: Any, path: Path, value: Any) -> Any:

@@ -11,19 +11,19 @@ from bulkrunner.domain.canonical import digest, same
 from bulkrunner.domain.changes.change import (
     Change,
     demand_kept_at,
-    localised,
     read_at,
     read_value,
 )
-from bulkrunner.domain.changes.edits import Edit, EditSet, Put, Take, put, value_of
+from bulkrunner.domain.changes.edits import Edit, EditSet, Put, Take, put
 from bulkrunner.domain.changes.scopes import Here, Scope, leaves
-from bulkrunner.domain.expressions.parsing import Outside, Pattern, brief
+from bulkrunner.domain.expressions import Outside, Pattern, brief
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import (
     Dynamic,
     joined_text,
+    localised,
     portable,
     resolve,
     text_pieces,
@@ -31,7 +31,7 @@ from bulkrunner.domain.expressions.values import (
 )
 from bulkrunner.domain.expressions.wording import name_said, place_said, value_said
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import ABSENT, Path, Place, parse_place
+from bulkrunner.domain.places import ABSENT, Path, Place, parse_place, value_of
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import (
     Storage,

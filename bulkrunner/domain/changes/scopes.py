@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bulkrunner.domain.expressions import Outside, brief, meant
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.conditions import Condition, condition_data
-from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.wording import condition_said, place_said
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import (
@@ -229,9 +229,7 @@ def _components(here: Here) -> Iterator[Here]:
 
 
 def _each(document: Document, place: Place) -> Iterator[Here]:
-    root = _record(document) if place.in_record else _item(document)
-    if place.steps[0] in root.kept:
-        raise forbidden(place.text)
+    root = _writable(_record(document) if place.in_record else _item(document), place)
     for path, value in spots(root.node, root.path, place.steps):
         for inner, node in objects_in(value, path):
             yield Here(path=inner, node=node)

@@ -10,7 +10,6 @@ from typing import Any, Self
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.changes.change import (
     Change,
-    localised,
     read_at,
     read_placed_value,
 )
@@ -25,11 +24,11 @@ from bulkrunner.domain.changes.scopes import (
     parse_scope,
     spots,
 )
+from bulkrunner.domain.expressions import Outside, brief, meant
 from bulkrunner.domain.expressions.condition_parsing import parse_matching
 from bulkrunner.domain.expressions.conditions import Condition, condition_data, holds
-from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.expressions.values import portable
+from bulkrunner.domain.expressions.values import localised, portable
 from bulkrunner.domain.expressions.wording import (
     matching_said,
     name_said,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import Outside, brief, meant, parse_span
 from bulkrunner.domain.expressions.conditions import (
     KINDS,
     All,
@@ -20,7 +20,6 @@ from bulkrunner.domain.expressions.conditions import (
     Test,
     listed,
 )
-from bulkrunner.domain.expressions.parsing import Outside, brief, meant
 from bulkrunner.domain.expressions.references import parse_reference
 from bulkrunner.domain.expressions.value_parsing import MARKS, parse_value
 from bulkrunner.domain.expressions.values import Dynamic

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.dates import Span, parse_span
-from bulkrunner.domain.expressions.parsing import Pattern, brief
+from bulkrunner.domain.expressions import Pattern, Span, brief, parse_span
 from bulkrunner.domain.expressions.references import Context, Reference, compared, values_at
 from bulkrunner.domain.expressions.values import Dynamic, bind, references_of, resolve, written
 from bulkrunner.domain.identifiers import Number
@@ -346,21 +345,9 @@ def condition_data(condition: Condition, iris: IriMap | None = None) -> Any:
 
 def condition_text(condition: Condition) -> str:
     """Return the condition in a line, as a manifest may have it; lists in short, files by name."""
-    data = condition_data(_in_short(condition))
+    data = condition_data(_made_anew(condition, _check_in_short, lambda number: number))
     text = json.dumps(data, ensure_ascii=False)
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 2]} …"
-
-
-def _in_short(condition: Condition) -> Condition:
-    match condition:
-        case All(parts=parts) | Some(parts=parts):
-            return replace(condition, parts=tuple(map(_in_short, parts)))
-        case Not(part=part):
-            return replace(condition, part=_in_short(part))
-        case Test(checks=checks) | Itself(checks=checks):
-            return replace(condition, checks=tuple(map(_check_in_short, checks)))
-        case InCatalogue():
-            return condition
 
 
 def _check_in_short(check: Check) -> Check:
@@ -396,22 +383,25 @@ def _neutral(value: Any, iris: IriMap | None) -> Any:
 
 def bind_condition(condition: Condition, context: Context) -> Condition:
     """Return the condition with the row's cells and the parameters put in."""
+    return _made_anew(
+        condition, lambda check: _bound(check, context), lambda number: bind(number, context)
+    )
+
+
+def _made_anew(
+    condition: Condition, made: Callable[[Check], Check], numbered: Callable[[Any], Any]
+) -> Condition:
+    """Return the condition with other checks, and other numbers that are looked up."""
     match condition:
-        case All(parts=parts):
-            return All(parts=tuple(bind_condition(part, context) for part in parts))
-        case Some(parts=parts):
-            return Some(parts=tuple(bind_condition(part, context) for part in parts))
+        case All(parts=parts) | Some(parts=parts):
+            inner = tuple(_made_anew(part, made, numbered) for part in parts)
+            return replace(condition, parts=inner)
         case Not(part=part):
-            return Not(part=bind_condition(part, context))
+            return Not(part=_made_anew(part, made, numbered))
         case InCatalogue(number=number):
-            return replace(condition, number=bind(number, context))
-        case Itself(checks=checks):
-            return Itself(checks=tuple(_bound(check, context) for check in checks))
-        case Test(checks=checks):
-            return replace(
-                condition,
-                checks=tuple(_bound(check, context) for check in checks),
-            )
+            return replace(condition, number=numbered(number))
+        case Test(checks=checks) | Itself(checks=checks):
+            return replace(condition, checks=tuple(map(made, checks)))
 
 
 def _bound(check: Check, context: Context) -> Check:
@@ -419,18 +409,3 @@ def _bound(check: Check, context: Context) -> Check:
         values = tuple(bind(value, context) for value in check.value)
         return replace(listed(check.kind, values), file=check.file)
     return replace(check, value=bind(check.value, context))
-
-
-__all__ = [
-    "KINDS",
-    "MAX_SHOWN",
-    "Condition",
-    "Itself",
-    "bind_condition",
-    "condition_data",
-    "condition_references",
-    "condition_text",
-    "fits",
-    "holds",
-    "unmet",
-]

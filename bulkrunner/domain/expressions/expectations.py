@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.condition_parsing import parse_checks
 from bulkrunner.domain.expressions.conditions import (
     Itself,
@@ -15,9 +16,8 @@ from bulkrunner.domain.expressions.conditions import (
     condition_references,
     fits,
 )
-from bulkrunner.domain.expressions.parsing import Outside
 from bulkrunner.domain.expressions.references import Context, Reference
-from bulkrunner.domain.expressions.values import bind, references_of, resolve, written
+from bulkrunner.domain.expressions.values import bind, localised, references_of, written
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.places import ABSENT, Place, locate, parse_place
 from bulkrunner.domain.records import Document
@@ -70,7 +70,7 @@ def _unexpected(place: Place, found: Any, expected: Any, context: Context) -> Re
             return None
         wanted: Any = condition_data(expected)
     else:
-        wanted = _localise(key, resolve(expected, context, at_id=key == "@id"), context.iris)
+        wanted = localised(place, expected, context)
         if _form_expecting(found, key, context.iris) == _form_expecting(wanted, key, context.iris):
             return None
     there, asked = _shown(found), _shown(wanted)
@@ -96,12 +96,6 @@ def _shown(value: Any) -> str:
     if len(text) <= LONGEST_SHOWN:
         return text
     return Sentence("value_cut", shown=text[:LONGEST_SHOWN], count=len(text))
-
-
-def _localise(key: str, value: Any, iris: IriMap) -> Any:
-    if key == "@id" and isinstance(value, str):
-        return iris.localise({"@id": value})["@id"]
-    return iris.localise(value)
 
 
 # --- what is written ---------------------------------------------------------------------------

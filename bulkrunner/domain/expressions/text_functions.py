@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bulkrunner.domain.expressions.parsing import brief, meant
+from bulkrunner.domain.expressions import brief, meant
 from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bulkrunner.domain.expressions.parsing import brief, meant
+from bulkrunner.domain.expressions import brief, meant
 from bulkrunner.domain.expressions.references import Origin, Reference, parse_reference
 from bulkrunner.domain.expressions.text_functions import MAX_FUNCTIONS, Call, parse_call
 from bulkrunner.domain.expressions.values import (

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.expressions.references import Context, Origin, Reference, value_at, values_at
 from bulkrunner.domain.expressions.text_functions import MAX_RESULT, Call, TooLong, apply
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.places import ABSENT
+from bulkrunner.domain.places import ABSENT, Place
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import comparable, only_of
 from bulkrunner.sentences import Sentence
@@ -206,13 +207,22 @@ def resolve(value: Any, context: Context, *, at_id: bool = False) -> Any:
     return _resolve(value.node, context, at_id=at_id) if isinstance(value, Dynamic) else value
 
 
+def localised(place: Place, value: Any, context: Context) -> Any:
+    """Return a value, looked up, with record IRIs moved to the environment written to."""
+    at_id = place.steps[-1] == "@id"
+    found = resolve(value, context, at_id=at_id)
+    if at_id and isinstance(found, str):
+        return context.iris.localise_iri(found)
+    return context.iris.localise(found)
+
+
 def bind(value: Any, context: Context) -> Any:
     """Return the value with the row's cells and the parameters put in."""
     # The rest stays a reference.
     # What has no value stays a reference too; looking it up later says so.
     if not isinstance(value, Dynamic):
         return value
-    node = _bind(value.node, context)
+    node = _leaves_made(value.node, partial(_bind, context=context))
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
@@ -243,18 +253,11 @@ def freeze(value: Any, context: Context, *, at_id: bool = False, whole: bool = F
             return _resolve(value.node, context, at_id=at_id)
         except Refused:
             return value
-    node = _freeze(value.node, context, at_id=at_id)
+    node = _leaves_made(value.node, partial(_freeze, context=context), at_id=at_id)
     return node.value if isinstance(node, Constant) else Dynamic(node=node)
 
 
 def _freeze(node: Node, context: Context, *, at_id: bool = False) -> Node:
-    match node:
-        case Object(items=items):
-            return object_of(
-                {key: _freeze(item, context, at_id=key == "@id") for key, item in items.items()}
-            )
-        case Array(items=listed):
-            return array_of([_freeze(item, context) for item in listed])
     if any(ref.origin is Origin.HERE for ref in references_in(node)):
         return node
     try:
@@ -263,28 +266,30 @@ def _freeze(node: Node, context: Context, *, at_id: bool = False) -> Node:
         return node
 
 
+def _leaves_made(node: Node, made: Callable[..., Node], *, at_id: bool = False) -> Node:
+    """Return a part with what stands in its objects and lists made anew."""
+    match node:
+        case Object(items=items):
+            return object_of(
+                {key: _leaves_made(item, made, at_id=key == "@id") for key, item in items.items()}
+            )
+        case Array(items=listed):
+            return array_of([_leaves_made(item, made) for item in listed])
+    return made(node, at_id=at_id)
+
+
 _BINDABLE = (Origin.ROW, Origin.PARAM)
 
 
-def _bind(node: Node, context: Context) -> Node:
-    match node:
-        case Lookup(ref=ref) if ref.origin in _BINDABLE:
-            try:
-                return Constant(value=_looked_up(node, context, at_id=False))
-            except Refused:
-                return node
-        case Listing(ref=ref) if ref.origin in _BINDABLE:
-            try:
-                return Constant(value=_listed(node, context, at_id=False))
-            except Refused:
-                return node
-        case Text(pieces=pieces):
-            return _bind_text(pieces, context)
-        case Object(items=items):
-            return object_of({key: _bind(item, context) for key, item in items.items()})
-        case Array(items=listed):
-            return array_of([_bind(item, context) for item in listed])
-    return node
+def _bind(node: Node, context: Context, *, at_id: bool = False) -> Node:  # noqa: ARG001
+    if isinstance(node, Text):
+        return _bind_text(node.pieces, context)
+    if not isinstance(node, Lookup | Listing) or node.ref.origin not in _BINDABLE:
+        return node
+    try:
+        return Constant(value=_resolve(node, context))
+    except Refused:
+        return node
 
 
 def _bind_text(pieces: tuple[str | Lookup, ...], context: Context) -> Node:
@@ -423,16 +428,3 @@ def _plain_text(ref: Reference, value: Any) -> str:
         else Sentence("object_no_text", ref=ref.text),
         Sentence("name_place_inside"),
     )
-
-
-__all__ = [
-    "Dynamic",
-    "bind",
-    "freeze",
-    "joined_text",
-    "portable",
-    "references_of",
-    "resolve",
-    "text_pieces",
-    "written",
-]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from bulkrunner.domain.catalogue import AnswerKind
-from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document, last_modifier, modified
 from bulkrunner.domain.run import MAX_SENDS, Attempt, Outcome
 from bulkrunner.sentences import Sentence

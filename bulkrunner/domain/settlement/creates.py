@@ -8,8 +8,8 @@ from datetime import datetime
 
 from bulkrunner.domain.canonical import same
 from bulkrunner.domain.catalogue import AnswerKind
-from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.prediction import create_fingerprint
 from bulkrunner.domain.records import (
     Document,
     creator,

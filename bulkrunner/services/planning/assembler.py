@@ -17,7 +17,7 @@ from typing import TypeAlias
 from bulkrunner.domain.iris import SHORT_ID, iter_ids
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.manifest import Create, Delete, Operation, Unreadable, Update
-from bulkrunner.domain.new_records import renumbered
+from bulkrunner.domain.operations import renumbered
 from bulkrunner.domain.plan import (
     OPERATIONS,
     WRITING,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bulkrunner.domain.catalogue import Found, Moved
-from bulkrunner.domain.identifier_queries import Query, bears, may_be, queries
 from bulkrunner.domain.identifiers import Identifier, of_canonical
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.domain.queries import Query, bears, may_be, queries
 from bulkrunner.domain.records import (
     Document,
     held_by,

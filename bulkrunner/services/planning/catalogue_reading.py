@@ -8,13 +8,13 @@ from threading import Lock
 from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone, Held, Missing, Moved
-from bulkrunner.domain.expressions.parsing import brief
-from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.expressions import brief
 from bulkrunner.domain.identifiers import Number, identify, of_canonical
 from bulkrunner.domain.iris import IriMap, RefKind
-from bulkrunner.domain.new_records import created_number
+from bulkrunner.domain.operations import created_number
 from bulkrunner.domain.plan import FROM_BIB, FROM_DUMP, AppliedChange, BibSummary, record_key
 from bulkrunner.domain.ports import CatalogueReader, DumpStorage
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -26,7 +26,7 @@ from bulkrunner.domain.records import (
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.rights import Proofs, library_unresolved, misnamed, too_deep
 from bulkrunner.domain.settlement.attempts import Version
-from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settlement.updates import Left
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.bibs import BibFacts, Bibs, Naming, OnceCache, is_bib, summarise
 from bulkrunner.services.planning.draft import (

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, RefKind
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import (
     HOLDING_KEY,
     Action,
@@ -21,10 +19,11 @@ from bulkrunner.domain.plan import (
     operation_digest,
     record_key,
 )
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.text import printable
-from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.errors import CatalogueUnreachable, Source
 from bulkrunner.sentences import Sentence
 
 NEW = "new"

@@ -25,8 +25,7 @@ from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.domain.run_ledger import Ended, LaterWrite
 from bulkrunner.domain.settlement.attempts import Version, by_and_when
-from bulkrunner.domain.settlement.updates import MAX_VERSIONS
-from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settlement.updates import MAX_VERSIONS, Left
 from bulkrunner.domain.undo import Precedent, Restore, again_key, undo_digest, undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
-from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
+from bulkrunner.domain.canonical import same
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.new_records import created_number
-from bulkrunner.domain.operations import Applied, same
+from bulkrunner.domain.operations import Applied, created_number
 from bulkrunner.domain.plan import (
     OPERATIONS,
     Action,
@@ -20,9 +18,10 @@ from bulkrunner.domain.plan import (
     operation_digest,
     record_key,
 )
-from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint, predict_stored
 from bulkrunner.domain.records import Document, item_of, kind_said, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import delete_pattern, update_pattern
 from bulkrunner.domain.undo import changed_paths
 from bulkrunner.sentences import Sentence, joined
 from bulkrunner.services.planning.catalogue_reading import Reading

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Unreadable, Update
-from bulkrunner.domain.new_records import (
+from bulkrunner.domain.operations import (
     PREFIX,
+    apply_update,
+    build_create,
     created_number,
+    neutral_operation,
     references_of,
     with_ids,
     with_names,
 )
-from bulkrunner.domain.operations import (
-    apply_update,
-    build_create,
-    check_expect,
-    neutral_operation,
-)
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import parts_of_update, pattern_of
 from bulkrunner.domain.transfers import repointed
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.draft import (

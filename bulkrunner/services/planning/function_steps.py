@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.change_patterns import parts_of_update
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.functions import (
     Changed,
@@ -22,15 +22,11 @@ from bulkrunner.domain.functions import (
 )
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Delete, Operation, Update
-from bulkrunner.domain.new_records import IN_ANSWER
-from bulkrunner.domain.operations import (
-    Applied,
-    check_expect,
-    neutral_operation,
-)
+from bulkrunner.domain.operations import IN_ANSWER, Applied, neutral_operation
 from bulkrunner.domain.plan import OPERATIONS, WRITING, PlannedChange, copied_key, record_key
 from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import parts_of_update
 from bulkrunner.domain.steps import StepEntry, StepFunction
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.catalogue_reading import Reading

@@ -279,9 +279,13 @@ class Dumps:
             self._demand_fit(page, offset, listed.total)
             if repeated := take(page.records):
                 raise _Unfit(Sentence("dump_repeats", count=repeated, offset=offset))
+            offset += DUMP_PAGE
+            said = Sentence(
+                "reading_dump", sigel=sigel, count=min(offset, listed.total), total=listed.total
+            )
+            self._progress.waiting(said if page.more else "", None)
             if not page.more:
                 return listed
-            offset += DUMP_PAGE
             self._heed()
             page = self._reader.dump_page(sigel, offset=offset)
 

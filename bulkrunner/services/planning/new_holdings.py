@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bulkrunner.domain.new_records import created_number
+from bulkrunner.domain.operations import created_number
 from bulkrunner.domain.plan import (
     WRITING,
     Action,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.new_records import PREFIX, place_in_answer
+from bulkrunner.domain.operations import PREFIX, place_in_answer
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.sentences import Sentence

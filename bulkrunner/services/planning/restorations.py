@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bulkrunner.domain.catalogue import Found, Gone
-from bulkrunner.domain.change_patterns import pattern_of
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.iris import IriMap, iter_ids, map_ids, without_own_iri
 from bulkrunner.domain.manifest import Create, Creates
-from bulkrunner.domain.new_records import PREFIX, created_number
-from bulkrunner.domain.operations import TEMPID, build_create
+from bulkrunner.domain.operations import PREFIX, TEMPID, build_create, created_number
 from bulkrunner.domain.plan import (
     WRITING,
     Action,
     AppliedChange,
     operation_digest,
 )
-from bulkrunner.domain.prediction import predict_stored
+from bulkrunner.domain.prediction import before_fingerprint, predict_stored
 from bulkrunner.domain.records import (
     Document,
     held_by,
@@ -28,6 +25,7 @@ from bulkrunner.domain.records import (
     thing_part,
 )
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import pattern_of
 from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.undo import (
     Restore,

@@ -8,15 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 from bulkrunner.domain.catalogue import Found, Gone
-from bulkrunner.domain.dates import Span, parse_span
-from bulkrunner.domain.expressions.parsing import brief
+from bulkrunner.domain.expressions import Span, brief, parse_span
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.manifest import Source
-from bulkrunner.domain.operations import Applied, check_expect
+from bulkrunner.domain.operations import Applied
 from bulkrunner.domain.plan import Action, Plan, record_key
 from bulkrunner.domain.ports import CatalogueReader
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document, held_by, last_modifier, modified
 from bulkrunner.domain.refusals import Refusal, Refused
 from bulkrunner.domain.run import Outcome, Run
@@ -24,6 +23,7 @@ from bulkrunner.domain.settlement.attempts import Version
 from bulkrunner.domain.steps import StepEntry, StepRevert
 from bulkrunner.domain.text import library_said
 from bulkrunner.domain.undo import Restore, as_stored, changed_paths, restored
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.planning.contexts import (
     Contexts,

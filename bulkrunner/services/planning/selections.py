@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import repeat
@@ -10,7 +11,7 @@ from threading import Event
 from typing import Any, TypeAlias
 
 from bulkrunner.domain.catalogue import DumpedRecord, DumpRow, FindPage, Found
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import parse_span
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.expressions.values import resolve
@@ -113,10 +114,7 @@ class Libraries:
         """
         listed = self._read_dump(sigel, wanted=self._reads == GET)
         changed = self._catch_up([sigel], listed.moment - MARGIN)[sigel]
-        total = self._searching.each(
-            [("@type", ITEM), (HELD_BY, library_iri(sigel))],
-            lambda page: self._storage.index(sigel, self._linked(page)),
-        )
+        total = self._index(sigel)
         self._try(sigel)
         kinds = [kind for kind, _ in changed.values()]
         return LibraryHoldings(
@@ -129,6 +127,13 @@ class Libraries:
                 "index_total": total,
                 **self._storage.counts(sigel),
             },
+        )
+
+    def _index(self, sigel: str) -> int:
+        """Note what the search index has of a library; returns how many that are."""
+        return self._searching.each(
+            [("@type", ITEM), (HELD_BY, library_iri(sigel))],
+            lambda page: self._storage.index(sigel, self._linked(page)),
         )
 
     def _linked(self, page: FindPage) -> Iterator[tuple[str, str | None]]:
@@ -185,6 +190,8 @@ class Libraries:
             if wanted > 0 and (self._reads == DUMP or self._is_worth(sigel, wanted)):
                 listed = self._read_dump(sigel, wanted=True)
                 self._catch_up([sigel], listed.moment - MARGIN)
+                with suppress(Refused):
+                    self._index(sigel)
                 self._try(sigel)
                 return
         except AnotherList:
@@ -210,7 +217,7 @@ class Libraries:
 
     def refresh(self) -> None:
         """Find out what was changed since the dumps were read; it is read singly."""
-        if not self._seen:
+        if not self._seen or self._reads == GET:
             return
         try:
             self._catch_up(list(self._seen), min(self._seen.values()) - MARGIN)

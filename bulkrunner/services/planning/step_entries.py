@@ -8,20 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkrunner.domain.catalogue import Held
-from bulkrunner.domain.change_patterns import parts_of_update, pattern_of
-from bulkrunner.domain.expressions.expectations import bind_expected
+from bulkrunner.domain.expressions.expectations import bind_expected, check_expect
 from bulkrunner.domain.expressions.values import bind, freeze
 from bulkrunner.domain.manifest import Create, Creates, Delete, Operation, Update
-from bulkrunner.domain.operations import (
-    apply_update,
-    bind_update,
-    build_create,
-    check_expect,
-    neutral_operation,
-)
+from bulkrunner.domain.operations import apply_update, bind_update, build_create, neutral_operation
 from bulkrunner.domain.plan import Action, PlannedChange, holding_key, record_key
 from bulkrunner.domain.records import item_of
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import parts_of_update, pattern_of
 from bulkrunner.domain.steps import (
     Step,
     StepCreate,

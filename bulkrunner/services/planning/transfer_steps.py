@@ -11,20 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.change_patterns import transfer_pattern
 from bulkrunner.domain.expressions.conditions import (
     bind_condition,
     condition_data,
     condition_text,
     holds,
 )
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.identifiers import Identifier, identify
 from bulkrunner.domain.manifest import Create, Creates
-from bulkrunner.domain.operations import build_create, check_expect, neutral_operation
+from bulkrunner.domain.operations import build_create, neutral_operation
 from bulkrunner.domain.plan import WRITING, Action, PlannedChange, copied_key
 from bulkrunner.domain.records import Document, thing_part
 from bulkrunner.domain.refusals import Refusal, Refused
+from bulkrunner.domain.report_groups import transfer_pattern
 from bulkrunner.domain.steps import (
     StepCopy,
     StepEntry,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bulkrunner.domain.change_patterns import is_restoring
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import ORDER
 from bulkrunner.domain.report_groups import (
@@ -18,6 +17,7 @@ from bulkrunner.domain.report_groups import (
     ReportedChange,
     Variant,
     Why,
+    is_restoring,
     just,
 )
 from bulkrunner.domain.transfers import role_of, told_by_places

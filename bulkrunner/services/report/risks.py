@@ -9,8 +9,8 @@ from typing import Any
 
 from bulkrunner.domain.canonical import canonical_bytes
 from bulkrunner.domain.catalogue import compared
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.plan import WRITING, Action, Plan
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import (
     Document,
     component_holders,

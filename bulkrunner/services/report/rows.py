@@ -8,11 +8,11 @@ from itertools import islice
 
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.diff import MAX_LEAVES, Difference, contents, left_out, read_differences
-from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, BibSummary, Plan, PlannedChange
 from bulkrunner.domain.report import ORDER, record_link
 from bulkrunner.domain.report_groups import ReportedChange, Tried
+from bulkrunner.domain.rules import Counterpart
 from bulkrunner.domain.run import PROBLEMS, Outcome, Result, Run
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.services.planning.bibs import summarise

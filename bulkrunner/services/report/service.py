@@ -11,13 +11,12 @@ from typing import Any
 
 from bulkrunner.domain.approvals import EXCLUDED, Conditions, loosened, permit
 from bulkrunner.domain.environment import Environment
-from bulkrunner.domain.gates import Evidence, GateResult
 from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.plan import WRITING, Action, Plan, empty_counts
 from bulkrunner.domain.policy import Policy, accepts_of
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, requests_for
-from bulkrunner.domain.rules import rule_results
+from bulkrunner.domain.rules import Evidence, GateResult, rule_results
 from bulkrunner.domain.run import PROBLEMS, Outcome, Run, RunEvent, RunState
 from bulkrunner.domain.schedule import Hours, end_of_writes
 from bulkrunner.domain.undo import undone_by

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, WriteAnswer
-from bulkrunner.domain.fingerprints import create_fingerprint
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import PlannedChange
+from bulkrunner.domain.prediction import create_fingerprint
 from bulkrunner.domain.records import Document, held_by, item_of, library_iri, record_part
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.rights import check_sendable

@@ -10,10 +10,9 @@ from bulkrunner.domain.approvals import REJECTED, standing
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import Ledger, unknown_of
-from bulkrunner.domain.ownership import USUAL, LeaseTimes
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Progress, WriteGate
-from bulkrunner.domain.run import Owner, Run, RunState
+from bulkrunner.domain.run import USUAL, LeaseTimes, Owner, Run, RunState
 from bulkrunner.errors import (
     AccessLost,
     BulkRunnerError,

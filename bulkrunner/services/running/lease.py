@@ -7,9 +7,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.ownership import USUAL, LeaseTimes, Ownership, ownership
 from bulkrunner.domain.ports import Clock
-from bulkrunner.domain.run import Lease, Owner, Run, RunState
+from bulkrunner.domain.run import (
+    USUAL,
+    Lease,
+    LeaseTimes,
+    Owner,
+    Ownership,
+    Run,
+    RunState,
+    ownership,
+)
 from bulkrunner.errors import BulkRunnerError, LeaseLost, LedgerUnavailable, UsageError
 from bulkrunner.sentences import Sentence, verbatim
 

@@ -8,10 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from bulkrunner.domain.ledger_port import Ledger
-from bulkrunner.domain.ownership import Driver
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Clock, Progress
-from bulkrunner.domain.run import PUT_AWAY, Run, RunState, Wait
+from bulkrunner.domain.run import PUT_AWAY, Driver, Run, RunState, Wait
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.running.control import Control, Ending

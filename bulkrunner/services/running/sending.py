@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from bulkrunner.domain.catalogue import AnswerKind, Found, WriteAnswer
-from bulkrunner.domain.fingerprints import before_fingerprint
 from bulkrunner.domain.plan import Action, Origin, PlannedChange
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.records import Document, modified
 from bulkrunner.domain.run import Attempt, Outcome, Result
 from bulkrunner.domain.settlement.attempts import (
@@ -22,7 +22,7 @@ from bulkrunner.domain.settlement.attempts import (
     refused,
     refused_by_server,
 )
-from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settlement.updates import Left
 from bulkrunner.domain.transfers import takes_away
 from bulkrunner.errors import AccessLost, CatalogueUnreachable, LoginDown
 from bulkrunner.sentences import Sentence

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bulkrunner.domain.new_records import references_in, with_records
+from bulkrunner.domain.operations import references_in, with_records
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import EndedAs, Outcome, Result, RunState, outcome_word
 from bulkrunner.domain.run_ledger import WorkItem

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.job_folders import kinds, new_job
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.adapters.manifests import load_job
 from bulkrunner.adapters.manifests.job_schema import schema
 from bulkrunner.domain.environment import KB_BASES

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.adapters.pacing.pace import Pace
-from bulkrunner.adapters.process import SystemClock
 from bulkrunner.cli.main import main
 
 HASTE = float(os.environ.get("SOAK_HASTE", "20"))

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sandbox.store import Version

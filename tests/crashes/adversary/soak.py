@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from tests.crashes.adversary.judging import LOST, OTHER, Judge, Violation
 from tests.crashes.adversary.lives import Fate, Lives
 from tests.crashes.adversary.mishaps import Odds, Somebody, between_reads, faults

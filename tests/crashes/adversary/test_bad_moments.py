@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
-from bulkrunner.domain.ownership import LIFE
-from bulkrunner.domain.run import Outcome, RunState
+from bulkrunner.domain.run import LIFE, Outcome, RunState
 from bulkrunner.domain.schedule import is_open
 from bulkrunner.errors import CatalogueUnreachable, LeaseLost
 from bulkrunner.services.running.executor import Executor

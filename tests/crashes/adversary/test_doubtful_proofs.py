@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
-from bulkrunner.domain.fingerprints import before_fingerprint
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.run import Outcome
 from tests.crashes.adversary.hooks import Hooked, hooked
 from tests.support.executing import creating_holding, deleting, resaving, setting

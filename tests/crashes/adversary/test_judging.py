@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.run import Outcome
 from bulkrunner.sandbox import seed
 from tests.crashes.adversary import judging

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.sandbox import seed
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from bulkrunner.adapters import process as owner
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters import machine as owner
+from bulkrunner.adapters.machine import SystemClock
 from tests.support import sandbox
 from tests.support.cli import update_label
 

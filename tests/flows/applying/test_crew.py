@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.services.running.dispatch import KeyedPool, lane_of

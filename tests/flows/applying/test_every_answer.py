@@ -5,8 +5,9 @@ import itertools
 import pytest
 
 from bulkrunner.adapters.libris.http import NoAnswer
-from bulkrunner.domain.manifest import Create, Creates, Source
+from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.run import Outcome
+from bulkrunner.errors import Source
 from tests.support.executing import Rig, appending, creating_holding, deleting, held
 from tests.support.sandbox import running_sandbox
 

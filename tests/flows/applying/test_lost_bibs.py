@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from bulkrunner.domain.manifest import Create, Creates, Source
+from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.run import Outcome, RunState
-from bulkrunner.errors import CatalogueUnreachable, UsageError
+from bulkrunner.errors import CatalogueUnreachable, Source, UsageError
 from bulkrunner.services.settle import Settlement, Settler
 from tests.support.executing import Rig, after_it, before_it
 from tests.support.sandbox import running_sandbox

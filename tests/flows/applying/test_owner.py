@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters import process as module
-from bulkrunner.adapters.process import is_alive, this_process
+from bulkrunner.adapters import machine as module
+from bulkrunner.adapters.machine import is_alive, this_process
 from tests.support.paths import ROOT
 
 OTHER = """
 import sys
 from dataclasses import astuple
-from bulkrunner.adapters.process import this_process
+from bulkrunner.adapters.machine import this_process
 print(*astuple(this_process()), sep="\\n", flush=True)
 sys.stdin.read()
 """

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.ownership import GRACE, LIFE, LeaseTimes
-from bulkrunner.domain.run import Lease, Outcome, Result, RunState
+from bulkrunner.domain.run import GRACE, LIFE, Lease, LeaseTimes, Outcome, Result, RunState
 from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
 from bulkrunner.services.running import dispatch as canary

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.domain.manifest import AppendChange
+from bulkrunner.domain.changes.verbs import AppendChange
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import item_of, thing_part
 from bulkrunner.domain.run import Outcome, RunState

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import Step, StepEntry, StepMove
 from bulkrunner.domain.transfers import looks_elsewhere
+from bulkrunner.errors import Source
 from tests.support.executing import (
     Rig,
     appending,

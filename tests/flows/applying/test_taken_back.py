@@ -5,11 +5,13 @@ import itertools
 
 import pytest
 
-from bulkrunner.domain.manifest import SetChange, Source, Undo
+from bulkrunner.domain.changes.verbs import SetChange
+from bulkrunner.domain.manifest import Undo
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import item_of, thing_part
 from bulkrunner.domain.run import Outcome, RunState
 from bulkrunner.domain.steps import StepDelete, StepMerge, StepMove, StepRepoint, StepUpdate
+from bulkrunner.errors import Source
 from tests.flows.applying.test_taking_away import NOTE, REFUSED, notes, results, splitting, told
 from tests.flows.applying.test_transfers import SIGELS, entries, holding, outcomes, plan, two_parts
 from tests.flows.applying.test_transfers import level2 as level2  # noqa: PLC0414 (a fixture)

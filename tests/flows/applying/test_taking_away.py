@@ -2,9 +2,9 @@
 
 import pytest
 
+from bulkrunner.domain.changes.verbs import SetChange
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
-from bulkrunner.domain.manifest import SetChange, Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.run import Outcome, RunState
@@ -19,6 +19,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.errors import Source
 from tests.flows.applying.test_transfers import entries, holding, outcomes, plan, two_parts
 from tests.flows.applying.test_transfers import level2 as level2  # noqa: PLC0414 (a fixture)
 from tests.support.changes import outside

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from bulkrunner.domain.changes.verbs import SetChange
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
-from bulkrunner.domain.manifest import SetChange, Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import component_holders, held_by, item_of, thing_part
 from bulkrunner.domain.run import Outcome, RunState
@@ -22,6 +22,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.errors import Source
 from tests.flows.applying.test_prerequisites import WINDOWS
 from tests.support.changes import outside
 from tests.support.executing import Rig, after_it, before_it, creating_holding, held

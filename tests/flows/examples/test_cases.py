@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from tests.support.cases import goes_the_road, place_for, read
 
 CASES = sorted(Path(__file__).parent.glob("*/*.json"))

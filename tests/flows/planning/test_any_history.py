@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import parse_span
 from bulkrunner.domain.records import record_part
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.services.planning.draft import Target

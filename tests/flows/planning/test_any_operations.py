@@ -7,16 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.manifest import (
-    AppendChange,
-    Create,
-    Creates,
-    Delete,
-    RemoveChange,
-    SetChange,
-    Unreadable,
-    Update,
-)
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
+from bulkrunner.domain.manifest import Create, Creates, Delete, Unreadable, Update
 from bulkrunner.domain.plan import WRITING, Action, plan_digest
 from bulkrunner.domain.records import component_holders, held_by, sigel_of_iri, thing_part
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id

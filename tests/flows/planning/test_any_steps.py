@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.manifest import AppendChange, RemoveChange, SetChange, Source
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.plan import WRITING, Action, plan_digest
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate
+from bulkrunner.errors import Source
 from tests.support.catalogue import BASE, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.planning import Desk, listed
 from tests.support.sizes import examples

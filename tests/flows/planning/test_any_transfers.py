@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulkrunner.domain.changes.verbs import AppendChange
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
-from bulkrunner.domain.manifest import AppendChange, Source
 from bulkrunner.domain.operations import TEMPID
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.records import component_holders, held_by, item_of, thing_part
@@ -29,6 +29,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.errors import Source
 from tests.support.catalogue import (
     BASE,
     LIBRARY,

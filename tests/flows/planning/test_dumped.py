@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.manifest import AppendChange, SetChange, Source
+from bulkrunner.domain.changes.verbs import AppendChange, SetChange
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, reads_said
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import Step, StepDelete, StepEntry, StepSelection, StepUpdate
-from bulkrunner.errors import Interrupted
+from bulkrunner.errors import Interrupted, Source
 from bulkrunner.services.planning import selections
 from bulkrunner.services.planning.planner import plan_findings
 from tests.support.executing import Rig
@@ -27,7 +27,7 @@ AGAIN = AppendChange(at="cataloguersNote", value="Ur utdraget")
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[EnvironmentControl]:
-    with running_sandbox(holdings=800, bibs=260) as sandbox:
+    with running_sandbox(holdings=520, bibs=180, index_lag_ms=-1) as sandbox:
         for record in sandbox.staging.records("hold", "Ylm")[20:22]:
             link_to_record(sandbox.staging, record)
         sandbox.staging.refresh()
@@ -95,9 +95,9 @@ def test_a_library_is_planned_alike_from_its_dump(rig: Rig) -> None:
         between = rig.control.came()
         singly = planned(rig, of_library(step), reads="get")
         many = changes(rig, singly)
-        assert len(many) > 150
+        assert len(many) > 101
         asked = (between - before, rig.control.came() - between)
-        assert asked[0] * 5 < asked[1], asked
+        assert asked[0] * 4 < asked[1], asked
         found = changes(rig, dumped)
         assert [alike(one) for one in found] == [alike(one) for one in many]
         assert {change.read_by for change in many} == {""}
@@ -148,7 +148,7 @@ def test_holdings_of_bibs_come_with_their_bibs(rig: Rig) -> None:
     assert [alike(one) for one in found["auto"]] == [alike(one) for one in found["get"]]
     written = [one for one in found["auto"] if one.before is not None]
     assert {one.read_by for one in written} == {"bib"}
-    assert asked["auto"] + len(written) == asked["get"]
+    assert asked["auto"] + len(written) <= asked["get"]
 
 
 def test_what_was_changed_since_its_page_is_read_singly(rig: Rig) -> None:
@@ -220,7 +220,7 @@ def repeats(page: Any, offset: int) -> Any:
 
 
 def overfull(page: Any, offset: int) -> Any:
-    return replace(page, total=150)
+    return replace(page, total=101)
 
 
 def renewed(page: Any, offset: int) -> Any:
@@ -228,11 +228,11 @@ def renewed(page: Any, offset: int) -> Any:
 
 
 FAULTS = {
-    "it ends after 100 of 176 records": ends_early,
-    "it has 176 records and goes on after 200": goes_on,
+    "it ends after 100 of {total} records": ends_early,
+    "it has {total} records and goes on after 200": goes_on,
     "the page from record 0 on was asked for, the page from record 100 on came": out_of_order,
     "the page from record 0 on has 50 records that came before": repeats,
-    "the page from record 100 on has 76 records, at most 50 are left": overfull,
+    "the page from record 100 on has {left} records, at most 1 are left": overfull,
     "another list of Ylm's holdings": renewed,
 }
 
@@ -244,9 +244,10 @@ def test_pages_that_do_not_fit_are_no_smaller_plan(rig: Rig, said: str) -> None:
     (refused,) = changes(rig, plan)
     code = "dump_unsteady" if FAULTS[said] is renewed else "dump_broken"
     assert (refused.action, refused.code) == (Action.REFUSED, code)
-    assert said in refused.message
+    own = rig.control.records("hold", "Ylm")
+    assert said.format(total=len(own), left=len(own) - 100) in refused.message
 
-    own = rig.control.records("hold", "Ylm")[:20]
+    own = own[:20]
     request = replace(rig.request(*of_list(DELETE, *own)), reads="dump")
     listed = changes(rig, planner.make(request, f"p-list-{random.random()}"))
     assert [one.record for one in listed] == own
@@ -344,22 +345,16 @@ def test_any_library_is_planned_alike(tmp_path: Path, seed: int) -> None:
 
 def test_a_run_goes_by_the_record_as_it_is_just_before_the_write(rig: Rig) -> None:
     step, own = a_step(StepUpdate(changes=(AGAIN,))), rig.control.records("hold", "Ylm")
+    link_to_record(rig.control, own[30])  # the index does not know it yet
     plan = planned(rig, *of_list(step, *own), reads="dump")
     many = changes(rig, plan)
     dumped = [one.record for one in many if one.read_by == "dump" and one.action is Action.UPDATE]
-    by_record_link = {
-        one.record
-        for one in changes(rig, planned(rig, *of_list(UPDATE, *own), reads="get"))
-        if not seen_in_dump(one)
-    }
-    edited = next(record for record in dumped if record not in by_record_link)
+    assert own[30] in dumped
+    edited = next(record for record in dumped if record != own[30])
     rig.control.edit(edited)
     run = rig.run(plan)
     ended = {one.change.record: one.result for one in rig.ended(run) if one.result is not None}
-    assert by_record_link, "the seed has holdings that link to their bibs' records"
-    assert {ended[one].outcome for one in {edited, *by_record_link} & set(dumped)} == {
-        Outcome.CONFLICT
-    }
-    done = set(dumped) - by_record_link - {edited}
+    assert {ended[one].outcome for one in (edited, own[30])} == {Outcome.CONFLICT}
+    done = set(dumped) - {edited, own[30]}
     assert {ended[record].outcome for record in done} == {Outcome.APPLIED}
     assert rig.verify(run).differences == []

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.adapters.manifests.explicit import in_answer, operation_of
+from bulkrunner.domain.changes.verbs import SetChange
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
 from bulkrunner.domain.functions import Changed, Declined, FunctionSource, Several, Skipped
-from bulkrunner.domain.manifest import Create, Creates, Delete, SetChange, Source, Update
+from bulkrunner.domain.manifest import Create, Creates, Delete, Update
 from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.steps import (
@@ -29,6 +30,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
+from bulkrunner.errors import Source
 from tests.flows.planning.test_any_transfers import Environment
 from tests.support.catalogue import LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bulkrunner.domain.manifest import Create, Creates, SetChange, Source
+from bulkrunner.domain.changes.verbs import SetChange
+from bulkrunner.domain.manifest import Create, Creates
 from bulkrunner.domain.plan import Action, record_key
 from bulkrunner.domain.steps import Step, StepCreate, StepEntry, StepUpdate
-from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.errors import CatalogueUnreachable, Source
 from bulkrunner.services.planning.assembler import Assembler
 from bulkrunner.services.planning.draft import Draft
 from bulkrunner.services.planning.plan_so_far import Look, NotYet, PlanSoFar

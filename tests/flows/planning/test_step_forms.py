@@ -7,10 +7,10 @@ from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate
+from bulkrunner.errors import Source
 from tests.support.catalogue import MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside
 from tests.support.planning import Desk, listed

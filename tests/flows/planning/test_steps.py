@@ -2,10 +2,11 @@
 
 import pytest
 
-from bulkrunner.domain.manifest import AppendChange, RemoveChange, SetChange, Source
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import thing_part
 from bulkrunner.domain.steps import Step, StepCreate, StepDelete, StepEntry, StepUpdate
+from bulkrunner.errors import Source
 from tests.support.catalogue import MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.planning import Desk, delete, listed, set_label
 

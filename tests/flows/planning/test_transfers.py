@@ -3,9 +3,10 @@
 import pytest
 
 from bulkrunner.domain.catalogue import FindPage
+from bulkrunner.domain.changes.verbs import AppendChange, SetChange
 from bulkrunner.domain.expressions.condition_parsing import parse_condition
 from bulkrunner.domain.expressions.value_parsing import parse_value
-from bulkrunner.domain.manifest import AppendChange, Create, Creates, SetChange, Source, Update
+from bulkrunner.domain.manifest import Create, Creates, Update
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.records import held_by, item_of, record_part, thing_part
 from bulkrunner.domain.steps import (
@@ -21,7 +22,7 @@ from bulkrunner.domain.steps import (
     StepSplit,
     StepUpdate,
 )
-from bulkrunner.errors import CatalogueUnreachable
+from bulkrunner.errors import CatalogueUnreachable, Source
 from tests.support.catalogue import BASE, LIBRARY, MemoryCatalogue, a_bib, a_holding, short_id
 from tests.support.changes import outside
 from tests.support.planning import Desk, listed

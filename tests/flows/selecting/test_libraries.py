@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.libris.dump_storage import SqliteDumpStorage
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.sentences import text_of
 from bulkrunner.services.planning import listings

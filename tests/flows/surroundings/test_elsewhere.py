@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters import process as owner
+from bulkrunner.adapters import machine as owner
 from bulkrunner.adapters.functions import NotConfined, Runners
 from bulkrunner.adapters.manifests import folder as files
 from bulkrunner.adapters.manifests.folder import JobFolder

@@ -15,7 +15,7 @@ import pytest
 
 from bulkrunner.adapters.job_folders import new_job
 from bulkrunner.adapters.ledger import open_ledger
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.cli.main import main
 from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.flows.surroundings.conftest import ALL, at_request

@@ -49,7 +49,7 @@ def test_locked_under_a_run(mixed, lock, monkeypatch):
     assert max(mixed.written().values()) == 1
     lock.give_back()
     # It could not give the run back; by now its process would be gone.
-    monkeypatch.setattr("bulkrunner.adapters.process.is_alive", lambda _owner: False)
+    monkeypatch.setattr("bulkrunner.adapters.machine.is_alive", lambda _owner: False)
     resumed = place("resume", done.document["run"])
     assert resumed.document["outcomes"]["applied"] == ALL
     assert set(mixed.written().values()) == {1}

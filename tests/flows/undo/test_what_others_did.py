@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.adapters.pacing.pace import Pace
-from bulkrunner.adapters.process import SystemClock
 from tests.flows.undo.test_undo import content, content_of_new, counts, created, outcomes, undone
 from tests.support.cli import update_label
 from tests.support.pages import Page

@@ -30,7 +30,7 @@ REFUSING = ("services/planning", "domain/places.py", "domain/operations.py")
 REFUSING += ("domain/changes", "domain/expressions")
 REFUSERS = {"Refused", "Refusal", "NotFound", "PassedOver", "unchanged"}
 ENDING = ("services/running", "domain/settlement")
-ENDING += ("domain/fingerprints.py", "services/settle.py")
+ENDING += ("domain/prediction.py", "services/settle.py")
 ENDERS = {"refused", "Refused", "Refusal"}
 
 

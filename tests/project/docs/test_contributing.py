@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bulkrunner.adapters.ledger.opening import open_ledger
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.ledger_port import Ledger
 from tests.project.house_map import BEGIN, END, drawn
 from tests.support.docs import DOCS, PACKAGE, ROOT, in_code, read, sections, table_rows

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from bulkrunner.adapters.files import share_folder
+from bulkrunner.adapters.machine import share_folder
 from tests.support.docs import ROOT, page, table_rows
 
 PAGE = page("explanation/what-can-be-declared.md")

@@ -11,8 +11,8 @@ from collections import Counter
 import pytest
 
 from bulkrunner.adapters.mail import read_letter
+from bulkrunner.domain.answer_text import asked_about
 from bulkrunner.domain.approvals import Conditions
-from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import plan_named, the_answer, understood, words_beside

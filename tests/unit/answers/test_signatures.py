@@ -129,13 +129,6 @@ def test_a_signature_with_one_letter_changed_proves_nothing(karin):
     assert refused("\n".join(rows) + "\n", karin.line()).code == "signature_wrong_text"
 
 
-def test_any_key_can_be_named_without_a_list(karin):
-    signature = karin.sign(TEXT)
-    assert SshSignatures().untrusted(TEXT, signature) == read_seal(signature).fingerprint
-    with pytest.raises(SignatureRefused):
-        SshSignatures().untrusted(TEXT + "x", signature)
-
-
 def test_without_ssh_keygen_it_says_what_is_missing(karin, monkeypatch):
     signature = karin.sign(TEXT)
     monkeypatch.setenv("PATH", "/nowhere")

@@ -5,9 +5,8 @@ import html
 import pytest
 
 from bulkrunner.adapters.mail import letter_text, marks_of
-from bulkrunner.domain.answer_text import answer_text
+from bulkrunner.domain.answer_text import answer_text, asked_about
 from bulkrunner.domain.approvals import Conditions
-from bulkrunner.domain.courtesies import asked_about
 from bulkrunner.domain.filled_forms import find_answers
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.services.answers import the_answer, understood, words_beside

@@ -3,7 +3,12 @@
 import pytest
 
 from bulkrunner.domain.canonical import digest
-from bulkrunner.domain.change_patterns import (
+from bulkrunner.domain.changes.by_example import ExampleChange
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
+from bulkrunner.domain.diff import diff
+from bulkrunner.domain.manifest import Create, Creates, Delete, Update
+from bulkrunner.domain.plan import Action
+from bulkrunner.domain.report_groups import (
     MAX_LENGTH,
     delete_pattern,
     is_restoring,
@@ -12,19 +17,7 @@ from bulkrunner.domain.change_patterns import (
     restoring_pattern,
     update_pattern,
 )
-from bulkrunner.domain.changes.by_example import ExampleChange
-from bulkrunner.domain.diff import diff
-from bulkrunner.domain.manifest import (
-    AppendChange,
-    Create,
-    Creates,
-    Delete,
-    RemoveChange,
-    SetChange,
-    Source,
-    Update,
-)
-from bulkrunner.domain.plan import Action
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence, stored_text, text_of
 from tests.support.documents import holding
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.by_example import ExampleChange
 from bulkrunner.domain.changes.verbs import VERBS, MoveValueChange, parse_change
 from bulkrunner.domain.expressions.references import Context
@@ -15,6 +14,7 @@ from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.refusals import Refusal
+from bulkrunner.domain.report_groups import pattern_of
 from bulkrunner.errors import Fault, Source
 from tests.support.changes import outside
 from tests.support.documents import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkrunner.domain.dates import parse_span
+from bulkrunner.domain.expressions import parse_span
 
 
 @pytest.mark.parametrize(

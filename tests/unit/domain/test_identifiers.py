@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.identifier_queries import bears, queries
 from bulkrunner.domain.identifiers import (
     Identifier,
     Number,
@@ -21,6 +20,7 @@ from bulkrunner.domain.identifiers import (
     of_canonical,
 )
 from bulkrunner.domain.iris import IriMap
+from bulkrunner.domain.queries import bears, queries
 from bulkrunner.domain.refusals import Refusal
 
 BASES = ("https://libris.kb.se/", "https://libris-stg.kb.se/", "http://127.0.0.1:8001/")

@@ -7,30 +7,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain import operations
-from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.changes.change import Changed
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
+from bulkrunner.domain.diff import diff, undeclared_places
+from bulkrunner.domain.expressions.expectations import check_expect
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import (
-    AppendChange,
-    Create,
-    Creates,
-    Delete,
-    RemoveChange,
-    SetChange,
-    Source,
-    Update,
-)
-from bulkrunner.domain.operations import (
-    Applied,
-    apply_update,
-    changed_places,
-    check_expect,
-    neutral_operation,
-    same,
-    undeclared_places,
-)
+from bulkrunner.domain.manifest import Create, Creates, Delete, Update
+from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.refusals import Refusal
 from bulkrunner.domain.stored_form import comparable
+from bulkrunner.errors import Source
 from tests.support.documents import (
     BIB,
     HOLDINGS,
@@ -137,7 +124,7 @@ def test_declared_paths_cover_every_difference(document, changes):
     assume(isinstance(result, Applied))
     assert undeclared_places(document, result.document, result.declared) == []
     if result.document is not document and text(result.document) != text(document):
-        assert changed_places(document, result.document)
+        assert diff(document, result.document)
         assert undeclared_places(document, result.document, ())
 
 

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bulkrunner.domain.ownership import GRACE, LIFE, Driver, LeaseTimes, ownership
-from bulkrunner.domain.run import Lease
+from bulkrunner.domain.run import GRACE, LIFE, Driver, Lease, LeaseTimes, ownership
 from tests.support.ledgers import OWNER, START
 
 LEASE = Lease(

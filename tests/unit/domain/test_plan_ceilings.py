@@ -27,10 +27,10 @@ def test_the_lower_of_manifest_and_policy_counts(ceilings, names):
 @pytest.mark.parametrize(
     ("refused", "left"),
     [
-        ({}, {}),
-        ({"duplicate": 3}, {}),
-        ({"duplicate": 4}, {"duplicate": 4}),
-        ({"duplicate": 1, "foreign_sigel": 1}, {"foreign_sigel": 1}),
+        ({}, []),
+        ({"duplicate": 3}, []),
+        ({"duplicate": 4}, ["4 × duplicate"]),
+        ({"duplicate": 1, "foreign_sigel": 1}, ["1 × foreign_sigel"]),
     ],
 )
 def test_refusals_are_accepted_by_code_up_to_a_number(refused, left):

@@ -35,7 +35,7 @@ OF_A_CHANGE = {
 
 TOLD_ONLY = {
     *("given", "source", "declared", "bib", "library", "predicted", "target_key", "pattern"),
-    *("cleanups", "message", "notes", "links", "step", "parts", "made", "place", "wish"),
+    *("cleanups", "message", "notes", "links", "step", "parts", "made", "place", "wish", "read_by"),
 }
 """What a change says to people, or to the planner."""
 

@@ -7,8 +7,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.fingerprints import before_fingerprint
-from bulkrunner.domain.prediction import MAX_CLEANUPS, predict_stored
+from bulkrunner.domain.prediction import MAX_CLEANUPS, before_fingerprint, predict_stored
 from bulkrunner.sandbox.load import read_records
 from bulkrunner.sandbox.normalise import normalise
 from tests.support.documents import BIB, KEYS, TEST_BASE, holding

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.expressions.parsing import proposal
+from bulkrunner.domain.expressions import proposal
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.refusals import Refused
 from bulkrunner.domain.stored_form import Storage, comparable, is_known, stored_text

@@ -11,7 +11,6 @@ import pytest
 
 import bulkrunner
 from bulkrunner.adapters.manifests.job_schema import schema
-from bulkrunner.domain.change_patterns import pattern_of
 from bulkrunner.domain.changes.change import Change, read_at
 from bulkrunner.domain.changes.edits import EditSet, Put
 from bulkrunner.domain.changes.scopes import leaves
@@ -20,6 +19,7 @@ from bulkrunner.domain.expressions.references import Context
 from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import Applied, apply_update, neutral_operation
 from bulkrunner.domain.places import parse_place
+from bulkrunner.domain.report_groups import pattern_of
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import LANGUAGES, Sentence
 from tests.support.changes import outside

@@ -11,10 +11,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from bulkrunner.adapters.files import share_folder
 from bulkrunner.adapters.ledger import open_ledger, opening, upgrade
 from bulkrunner.adapters.ledger.database import Database, parse_url
 from bulkrunner.adapters.ledger.tables import SCHEMA_REVISION, metadata
+from bulkrunner.adapters.machine import share_folder
 from bulkrunner.errors import ConfigError, LedgerUnavailable, UsageError
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,

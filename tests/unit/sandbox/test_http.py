@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.sandbox.server import NotLoopbackError, bind
+from bulkrunner.sandbox.server import bind
 from tests.support.sandbox import (
     EnvironmentControl,
     SandboxControl,
@@ -118,10 +118,9 @@ def test_other_host_names_are_refused(sandbox: SandboxControl, host: str) -> Non
     assert ask("GET", url, headers={"Host": host}).status == 421
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::"])
-def test_only_loopback_is_served(host: str) -> None:
-    with pytest.raises(NotLoopbackError):
-        bind(host, 0)
+def test_only_loopback_is_served() -> None:
+    with bind(0) as bound:
+        assert bound.getsockname()[0] == "127.0.0.1"
 
 
 def test_parallel_writes_are_all_kept(sandbox: SandboxControl) -> None:

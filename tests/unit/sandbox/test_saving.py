@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from bulkrunner.sandbox import seed
-from bulkrunner.sandbox.seed import FAULTY, Shape
+from bulkrunner.sandbox.seed_layout import FAULTY, Shape
 from bulkrunner.sandbox.writing import validate
 from tests.support.paths import RECORDS, ROOT
 from tests.support.sandbox import running_sandbox

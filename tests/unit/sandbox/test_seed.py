@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkrunner.sandbox import seed
-from bulkrunner.sandbox.seed import Shape
+from bulkrunner.sandbox.seed_layout import Shape
 from tests.support.sizes import examples
 
 BASES = {"test": "https://libris-stg.kb.se/", "production": "https://libris.kb.se/"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.sandbox.documents import ALPHABET, IdGenerator, is_short_id
+from bulkrunner.sandbox.documents import ALPHABET, IdGenerator
 from bulkrunner.sandbox.engine import (
     CLIENT_IDS,
     Environment,
@@ -89,9 +89,8 @@ def test_short_ids() -> None:
     moment = datetime(2026, 3, 2, tzinfo=UTC)
     made = [generator.next(moment) for _ in range(50)]
     assert len(set(made)) == 50
-    assert all(is_short_id(short_id) and len(short_id) == 16 for short_id in made)
+    assert all(set(short_id) <= set(ALPHABET) and len(short_id) == 16 for short_id in made)
     assert set(ALPHABET) == set("0123456789bcdfghjklmnpqrstvwxz")
-    assert not is_short_id("abc")
 
 
 STOCKHOLM, UTC_ZONE = ZoneInfo("Europe/Stockholm"), ZoneInfo("UTC")

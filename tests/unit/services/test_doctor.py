@@ -7,7 +7,7 @@ import pytest
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence, verbatim
-from bulkrunner.services.doctor import NOBODY, Doctor
+from bulkrunner.services.clients import NOBODY, Doctor
 from tests.support.ledgers import TEST_ADDRESSES, SetClock
 
 WHERE = f"http://x/{NOBODY}?n={NOBODY}"

@@ -7,10 +7,10 @@ import pytest
 
 from bulkrunner.bootstrap import effective_policy
 from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.gates import GATE_NAMES
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rights import Permission, Rights
+from bulkrunner.domain.rules import GATE_NAMES
 from bulkrunner.errors import AccessLost, LoginDown
 from bulkrunner.services.gatekeeper import GateInput, Gates
 from tests.support.ledgers import (

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from bulkrunner.domain.approvals import Approval, permit, required_statements
-from bulkrunner.domain.gates import Evidence, TriedBy
 from bulkrunner.domain.manifest import Accept
 from bulkrunner.domain.plan import Plan, PlanState
 from bulkrunner.domain.policy import Policy
+from bulkrunner.domain.rules import Evidence, TriedBy
 from bulkrunner.services.gatekeeper import counting_hosts, untried
 
 LOOPBACK = {"kind": "test", "base_url": "http://127.0.0.1:8001"}

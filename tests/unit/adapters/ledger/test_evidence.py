@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from bulkrunner.domain.change_patterns import delete_pattern, update_pattern
-from bulkrunner.domain.gates import TriedBy
 from bulkrunner.domain.plan import Action
+from bulkrunner.domain.report_groups import delete_pattern, update_pattern
+from bulkrunner.domain.rules import TriedBy
 from bulkrunner.domain.run import Outcome, Result, RunState
 from bulkrunner.sentences import Sentence
 from tests.support.ledgers import (

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, Finding, PlanState
-from bulkrunner.errors import UsageError
+from bulkrunner.errors import Source, UsageError
 from bulkrunner.sentences import Sentence
 from tests.support.ledgers import (
     START,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import WRITING, Action, BibSummary, Part, PlannedChange
 from bulkrunner.domain.run import Attempt, Outcome, Result
+from bulkrunner.errors import Source
 from tests.support.ledgers import a_plan, finish_plan, new_ledger, start_run
 from tests.support.sizes import examples
 

@@ -6,7 +6,7 @@ import pytest
 
 from bulkrunner.adapters.libris.client import Catalogue, ReadOnlyCatalogue
 from bulkrunner.adapters.libris.credentials import Credentials
-from bulkrunner.adapters.process import SystemClock
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.catalogue import AnswerKind, Found, Gone, Missing, Moved, NotModified
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.errors import LoginDown, LoginRefused

@@ -8,19 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bulkrunner.adapters.files import share_folder
-from bulkrunner.adapters.manifests.declared_steps import read_step
-from bulkrunner.adapters.manifests.explain import explained
+from bulkrunner.adapters.machine import share_folder
+from bulkrunner.adapters.manifests.declared_steps import explained, read_step
 from bulkrunner.adapters.manifests.folder import JobFolder
 from bulkrunner.adapters.manifests.head import Manifest
 from bulkrunner.adapters.manifests.job_schema import schema
-from bulkrunner.adapters.manifests.lists import FolderLists
+from bulkrunner.adapters.manifests.outside import FolderLists, Re2Engine
 from bulkrunner.adapters.manifests.parts import read_operations
 from bulkrunner.adapters.manifests.problems import Problems
 from bulkrunner.adapters.manifests.tree import Tree
-from bulkrunner.adapters.regexes import Re2Engine
 from bulkrunner.domain.changes.verbs import VERBS
-from bulkrunner.domain.expressions.parsing import Outside
+from bulkrunner.domain.expressions import Outside
 from bulkrunner.domain.expressions.wording import through_said
 from bulkrunner.domain.iris import IriMap
 from tests.project.test_sentences import CODE, ENGLISH

@@ -10,20 +10,17 @@ from typing import Any
 import pytest
 
 from bulkrunner.adapters.manifests import job_from_head
+from bulkrunner.domain.changes.verbs import AppendChange, RemoveChange, SetChange
 from bulkrunner.domain.manifest import (
     Accept,
     Agreement,
-    AppendChange,
     Create,
     Creates,
     Delete,
-    RemoveChange,
-    SetChange,
-    Source,
     Unreadable,
     Update,
 )
-from bulkrunner.errors import ManifestError
+from bulkrunner.errors import ManifestError, Source
 from tests.support.manifests import (
     HEAD,
     ID,

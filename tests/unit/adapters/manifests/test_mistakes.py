@@ -111,7 +111,7 @@ def test_sigels_and_numbers_stay_what_they_were_written_as(tmp_path):
 
 
 def test_the_examples_and_what_new_writes_give_no_notes(tmp_path):
-    from bulkrunner.adapters.files import share_folder
+    from bulkrunner.adapters.machine import share_folder
     from bulkrunner.adapters.manifests.folder import find, read_tree
     from bulkrunner.adapters.manifests.problems import Problems
     from bulkrunner.adapters.manifests.warnings import noticed

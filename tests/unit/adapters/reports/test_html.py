@@ -15,11 +15,10 @@ import pytest
 
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.approvals import Approval, Conditions, WeighedAnswer, permit
-from bulkrunner.domain.gates import GateResult
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
 from bulkrunner.domain.report import ReportData
-from bulkrunner.domain.rules import KB_RULES
+from bulkrunner.domain.rules import KB_RULES, GateResult
+from bulkrunner.errors import Source
 from bulkrunner.services.reviews import NO_REVIEWERS
 from tests.support import reports
 from tests.support.pages import Page

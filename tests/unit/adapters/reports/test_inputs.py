@@ -8,10 +8,10 @@ from pathlib import Path
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page import MAX_LINES
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Part
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.risks import searched
 from tests.support import reports

@@ -11,9 +11,8 @@ import pytest
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.phrasing import effect_line, joint_count, joint_how, mixed_lines
-from bulkrunner.domain.change_patterns import restoring_pattern
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.report_groups import PatternGroup
+from bulkrunner.domain.report_groups import PatternGroup, restoring_pattern
 from bulkrunner.domain.transfers import role_of
 from tests.support import reports
 from tests.support.cli import Workplace

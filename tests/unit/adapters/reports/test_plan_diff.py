@@ -12,7 +12,7 @@ import pytest
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.reports.markdown import write_plan_diff
 from bulkrunner.domain.plan import Action, PlannedChange
-from bulkrunner.domain.plan_diff import PlanDiff
+from bulkrunner.domain.report import PlanDiff
 from bulkrunner.services.compare import PlanComparison
 from tests.support import reports
 from tests.support.ledgers import START, a_plan, new_ledger, store_plan

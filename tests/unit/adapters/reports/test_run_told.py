@@ -12,8 +12,8 @@ import pytest
 from bulkrunner.adapters.ledger import LedgerStore
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.approvals import EXCLUDED
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Outcome, Result, RunEvent, RunState
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.report.service import ReportService, moments

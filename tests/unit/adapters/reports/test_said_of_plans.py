@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bulkrunner.adapters.reports.language import language
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.prediction import predict_stored
 from bulkrunner.domain.records import kind_said
 from bulkrunner.domain.rules import counted
 from bulkrunner.domain.text import MAX_MESSAGE, library_said, printable, shown_of
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence, joined, stored_text, text_of, verbatim
 
 LINKED_TODO = (

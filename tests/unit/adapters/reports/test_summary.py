@@ -10,9 +10,9 @@ from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.adapters.reports.page_summary import MAX_GROUPS, Summary
 from bulkrunner.adapters.reports.phrasing import distinct_effects, effect_line
-from bulkrunner.domain.gates import GateResult
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.report import ReportData
+from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Outcome
 from tests.support import reports
 from tests.support.pages import Page

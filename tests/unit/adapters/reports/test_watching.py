@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.gates import Counterpart
 from bulkrunner.domain.plan import Action, PlannedChange
 from bulkrunner.domain.report import Noted
 from bulkrunner.domain.report_groups import ReportedChange, Tried
+from bulkrunner.domain.rules import Counterpart
 from bulkrunner.services.report.risks import MANY_DELETIONS, Watch
 from tests.support import reports
 from tests.support.ledgers import START, a_plan

@@ -32,13 +32,11 @@ from bulkrunner.adapters.tables.grid import (
 )
 from bulkrunner.adapters.tables.table import Form, open_table
 from bulkrunner.domain.approvals import EXCLUDED, Approval, permit
-from bulkrunner.domain.change_patterns import delete_pattern, pattern_of, update_pattern
 from bulkrunner.domain.changes.verbs import parse_change
-from bulkrunner.domain.gates import GATE_NAMES, Declined, Evidence, GateResult
 from bulkrunner.domain.identifiers import Number
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.ledger_port import RESTORE
-from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlanState
 from bulkrunner.domain.policy import LooserValue, Policy, exceeded_ceilings
 from bulkrunner.domain.report import Moment, Noted, ReportData
@@ -50,11 +48,15 @@ from bulkrunner.domain.report_groups import (
     PatternValue,
     ReasonGroup,
     ReportedChange,
+    delete_pattern,
     just,
+    pattern_of,
+    update_pattern,
 )
-from bulkrunner.domain.rules import KB_RULES, RuleResult
+from bulkrunner.domain.rules import GATE_NAMES, KB_RULES, Declined, Evidence, GateResult, RuleResult
 from bulkrunner.domain.run import PROBLEMS, Outcome, Result
 from bulkrunner.domain.steps import InputLine
+from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence, catalogue, joined
 from bulkrunner.services.gatekeeper import declined, untried
 from bulkrunner.services.reviews import NO_REVIEWERS

@@ -7,8 +7,9 @@ import pytest
 from bulkrunner.domain.changes.by_example import ExampleChange, looks_like
 from bulkrunner.domain.changes.verbs import parse_change
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Source, Update
+from bulkrunner.domain.manifest import Update
 from bulkrunner.domain.operations import Applied, apply_update
+from bulkrunner.errors import Source
 from bulkrunner.sandbox.load import read_records
 from tests.support.changes import outside
 from tests.support.paths import RECORDS

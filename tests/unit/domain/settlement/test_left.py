@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bulkrunner.domain.fingerprints import before_fingerprint, create_fingerprint
 from bulkrunner.domain.plan import Action, AppliedChange
+from bulkrunner.domain.prediction import before_fingerprint, create_fingerprint
 from bulkrunner.domain.run import Outcome, Result
 from bulkrunner.domain.settlement.attempts import Version
-from bulkrunner.domain.settlement.versions import Left
+from bulkrunner.domain.settlement.updates import Left
 from tests.unit.domain.settlement.test_settling import BEFORE, LIBRARY, START, a_change, document
 
 LINKED = {"associatedLanguage": {"@id": "https://id.kb.se/language/swe"}}

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.domain.fingerprints import before_fingerprint
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, PlannedChange
+from bulkrunner.domain.prediction import before_fingerprint
 from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import SEND, History, Version, may_have_written, sends
 from bulkrunner.domain.settlement.updates import (
@@ -21,6 +20,7 @@ from bulkrunner.domain.settlement.updates import (
     settle,
     stored_otherwise,
 )
+from bulkrunner.errors import Source
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LIBRARY = "https://libris.kb.se/library/"

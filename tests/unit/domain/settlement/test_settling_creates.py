@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from bulkrunner.domain.fingerprints import create_fingerprint
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.prediction import create_fingerprint
 from bulkrunner.domain.run import Attempt, Outcome
 from bulkrunner.domain.settlement.attempts import SEND, Version
 from bulkrunner.domain.settlement.creates import (
@@ -19,6 +18,7 @@ from bulkrunner.domain.settlement.creates import (
     settle_create,
 )
 from bulkrunner.domain.settlement.updates import stored_otherwise
+from bulkrunner.errors import Source
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LIBRARY = "https://libris.kb.se/library/"

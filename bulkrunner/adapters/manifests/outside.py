@@ -1,21 +1,99 @@
-"""Input files that conditions and changes name: lists of values, tables of old and new ones."""
+"""What conditions and changes need from outside: expressions by RE2, values and tables in files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
+
+import re2
 
 from bulkrunner.adapters.manifests.folder import JobFolder
-from bulkrunner.adapters.manifests.inputs import Input, input_of
+from bulkrunner.adapters.manifests.inputs import Input
 from bulkrunner.adapters.manifests.problems import proposed, shown
 from bulkrunner.adapters.tables import Form, Row, Table, open_table
-from bulkrunner.adapters.tables.encoding import KNOWN, TextLine, detect, text_lines
+from bulkrunner.adapters.tables.encoding import KNOWN, detect, text_lines
 from bulkrunner.adapters.tables.separated import SEPARATORS
+from bulkrunner.domain.expressions import Pattern, brief
 from bulkrunner.domain.text import harmless
 from bulkrunner.errors import Fault
 from bulkrunner.sentences import Sentence
+
+MAX_PATTERN = 1000
+# Bytes that one compiled expression may take.
+MAX_MEMORY = 4_000_000
+
+# Characters of a text that is replaced in; real ones have a few hundred.
+MAX_TEXT = 100_000
+
+# Matches replaced in one text. Each begins a search of its own, so that both bounds count.
+MAX_MATCHES = 1000
+
+
+class Re2Engine:
+    """Compiles regular expressions in RE2's syntax: every search takes time linear in the text."""
+
+    def compile(self, text: str, /) -> Pattern:
+        """Return the compiled expression. Fault: malformed, or too large."""
+        if len(text) > MAX_PATTERN:
+            raise Fault(Sentence("pattern_too_long", most=MAX_PATTERN))
+        options = re2.Options()
+        options.log_errors = False
+        options.max_mem = MAX_MEMORY
+        try:
+            compiled = re2.compile(text, options)
+        except (re2.error, UnicodeEncodeError) as error:
+            raise Fault(
+                Sentence("pattern_bad", text=brief(text), error=_reason(error)),
+                hint=Sentence("pattern_bad_hint"),
+                code="bad_pattern",
+            ) from None
+        return _Compiled(text=text, regexp=compiled)
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else ""
+    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return text if isinstance(error, re2.error) else Sentence("half_character_in_it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compiled:
+    text: str
+    regexp: Any = field(compare=False, repr=False)
+
+    @property
+    def groups(self) -> int:
+        return int(self.regexp.groups)
+
+    def found_in(self, text: str, /) -> bool:
+        # One search is linear, however long the text; it needs no bound.
+        try:
+            return self.regexp.search(text) is not None
+        except UnicodeEncodeError:
+            return False
+
+    def replaced(self, text: str, template: Sequence[str | int], /) -> str | None:
+        if len(text) > MAX_TEXT:
+            return None
+        pieces: list[str] = []
+        at = count = 0
+        try:
+            for match in self.regexp.finditer(text):
+                count += 1
+                if count > MAX_MATCHES:
+                    return None
+                pieces.append(text[at : match.start()])
+                pieces += [
+                    part if isinstance(part, str) else (match.group(part) or "")
+                    for part in template
+                ]
+                at = match.end()
+        except UnicodeEncodeError:
+            return text
+        return "".join([*pieces, text[at:]])
+
 
 MAX_VALUES = 1_000_000
 MAX_LINE = 10_000
@@ -64,7 +142,7 @@ class FolderLists:
         with self.folder.open(name) as file:
             with _naming(name):
                 table = open_table(file, form)
-            self.read.append(input_of(name, table.facts))
+            self.read.append(Input(file=name, facts=table.facts))
             return _pairs(table, declared, self.read[-1])
 
 
@@ -99,7 +177,7 @@ def _unknown(key: str, value: Any, known: Sentence) -> Fault:
 
 def _lines_of(file: Any, name: str) -> Iterator[str]:
     count = 0
-    for line in _named(name, _text(file)):
+    for line in _named(name, text_lines(file, detect(file), MAX_LINE)):
         if not line.whole:
             raise _fault(name, line.number, Sentence("values_line_too_long", most=MAX_LINE))
         if not line.text.strip():
@@ -189,7 +267,3 @@ def _naming(name: str) -> Iterator[None]:
 def _named(name: str, items: Iterator[T]) -> Iterator[T]:
     with _naming(name):
         yield from items
-
-
-def _text(file: BinaryIO) -> Iterator[TextLine]:
-    yield from text_lines(file, detect(file), MAX_LINE)
