@@ -38,8 +38,9 @@ class GateWiring:
         rights: Callable[[], Rights] | None,
         run: Run | None = None,
         unknown_writes: Callable[[], str | None] | None = None,
+        whole: bool = False,
     ) -> list[GateResult]:
-        """Evaluate every gate of a plan as things are now."""
+        """Evaluate every gate of a plan as things are now; ``whole``: look at every row."""
         from bulkrunner.services.gatekeeper import GateInput, Gates
 
         return Gates(self._core.ledger, self._core.clock, proofs=self.proofs()).evaluate(
@@ -50,6 +51,7 @@ class GateWiring:
                 rights=rights,
                 run=run,
                 unknown_writes=unknown_writes,
+                whole=whole,
             )
         )
 
@@ -66,13 +68,13 @@ class GateWiring:
         except BulkRunnerError:
             return None
 
-    def gates_asking(self, plan: Plan) -> list[GateResult]:
+    def gates_asking(self, plan: Plan, *, whole: bool = False) -> list[GateResult]:
         """Evaluate the gates, asking the login; where that fails the gate ``rights`` says why."""
         try:
             with self._core.reader(self._core.polite(plan.environment)) as reader:
-                return self.gates(plan, rights=reader.rights)
+                return self.gates(plan, rights=reader.rights, whole=whole)
         except BulkRunnerError as error:
-            gates = self.gates(plan, rights=None)
+            gates = self.gates(plan, rights=None, whole=whole)
             return [
                 GateResult(name="rights", open=False, reason=error.message)
                 if gate.name == "rights"

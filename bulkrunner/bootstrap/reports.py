@@ -90,7 +90,7 @@ class ReportWiring:
         plan, run = reports.find(prefix)
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")
-        gates = self._gating.gates_asking(plan)
+        gates = self._gating.gates_asking(plan, whole=True)
         data = reports.report_of(plan, run, gates, environment=self._speeds(plan))
         write_report(data, path, form=form, lang=language, semicolons=semicolons)
         return WrittenReport(
@@ -122,7 +122,7 @@ class ReportWiring:
 
         reports = ReportService(self._core.ledger, self._core.clock)
         plan, run = reports.find(prefix)
-        _require_sound(self._gating.gates_asking(plan))
+        _require_sound(self._gating.gates_asking(plan, whole=True))
         sigels = (sigel,) if sigel is not None else reports.sigels(plan) or ("",)
         one = reports.report_to(plan, run, sigels[0])
         names = file_names((run or plan).id, sigels, folder)
@@ -297,7 +297,7 @@ class LedgerWiring:
         )
         _require_finished(plan, run)
         refuse_compacted(self._core.ledger, plan.id, Sentence("dropped_no_proof"))
-        gates = self._gating.gates_asking(plan)
+        gates = self._gating.gates_asking(plan, whole=True)
         _require_sound(gates)
         reports = ReportService(self._core.ledger, self._core.clock, proofs=self._gating.proofs())
         data = reports.report_of(plan, run, gates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -106,6 +106,9 @@ class PlanLedger(Protocol):
 
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
+
+    def tally(self, plan: str) -> dict[str, dict[str, Any]]:
+        """Count anew what a complete plan keeps as ``tallies``."""
 
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
         """Return refusals first, then what was not found, then notes."""
@@ -235,6 +238,38 @@ class EvidenceLedger(Protocol):
         # ``counts`` as in ``of_plan``.
 
 
+# Changes of a plan that are verified together before any of them is sent.
+BLOCK = 1000
+
+
+def block_of(change: int) -> int:
+    """Return the block that a change is of, from 0."""
+    return (change - 1) // BLOCK
+
+
+def bounds_of(block: int) -> tuple[int, int]:
+    """Return the first and the last number that a block has room for."""
+    return block * BLOCK + 1, (block + 1) * BLOCK
+
+
+class Seals(Protocol):
+    """What the ledger's own chain vouches for: from it any part of the ledger can be verified."""
+
+    @property
+    def fault(self) -> Sentence | None:
+        """What does not fit of the own chain and of all but the rows about single changes."""
+
+    def size(self, plans: Collection[str]) -> int:
+        """Return how many rows and events ``rest`` would look at, roughly."""
+
+    def block(self, plan: str, run: str, change: int) -> Sentence | None:
+        """Return what does not fit of the block of a change, of which nothing was handed out yet."""
+
+    def rest(self, plan: str | None, others: Sequence[str] = ()) -> Iterator[Sentence | None]:
+        """Look at every run, at a plan with its documents, and at others without theirs."""
+        # Yields after each piece what does not fit of it; each sees one state of the ledger.
+
+
 class ChainLedger(Protocol):
     """The chain of events."""
 
@@ -252,6 +287,9 @@ class ChainLedger(Protocol):
 
     def verify(self) -> Sentence | None:
         """Walk the chain of events; None where it is whole, else what does not fit."""
+
+    def seals(self) -> Seals:
+        """Walk the ledger's own chain, with all but the rows about single changes."""
 
     def verify_plan(self, plan: str, *, documents: bool = True) -> Sentence | None:
         """Compare what is stored of one plan, perhaps with documents, with its events."""

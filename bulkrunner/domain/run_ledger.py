@@ -115,8 +115,14 @@ class RunLedger(Protocol):
     def count_sigels(self, run: str) -> dict[str, dict[str, int]]:
         """Count outcomes by sigel, ``pending`` and ``excluded`` too; ``""``: no sigel is known."""
 
-    def pending(self, run: str, *, after: int = 0, limit: int = 200) -> list[WorkItem]:
+    def next_pending(self, run: str, *, after: int) -> int | None:
+        """Return the number of the first change after one that has no outcome; None: there is none."""
+
+    def pending(
+        self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
+    ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
+        # ``until``: the last number that is wanted; None: any.
 
     def request_stop(self, run: str, *, reason: str) -> None:
         """Ask whoever drives the run to stop."""

@@ -15,7 +15,7 @@ from bulkrunner.domain.approvals import (
     permit,
 )
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
-from bulkrunner.domain.ledger_port import RESTORE, Ledger
+from bulkrunner.domain.ledger_port import RESTORE, Ledger, Seals
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState, empty_counts, plan_digest
 from bulkrunner.domain.policy import Policy, accepts_of, plan_ceilings, unaccepted
 from bulkrunner.domain.ports import Clock
@@ -36,6 +36,7 @@ class GateInput:
     """What the gates are asked about, as things are now.
 
     None: no such environment, a manifest that cannot be read, rights or writes not to be asked for.
+    Only what is about to send something asks for unknown writes.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class GateInput:
     rights: Callable[[], Rights] | None
     run: Run | None = None
     unknown_writes: Callable[[], str | None] | None = None
+    whole: bool = False  # look at every row now, however many there are
 
 
 class Gates:
@@ -80,7 +82,7 @@ class Gates:
             or self._compacted(plan)
             or _changed_manifest(situation)
             or self._too_old(situation)
-            or self._miscounted(plan)
+            or self._miscounted(situation)
         )
         reason = closed or Sentence("gate_plan_open", made=plan.created_at)
         return GateResult(name="plan", open=not closed, reason=reason)
@@ -110,14 +112,11 @@ class Gates:
             return Sentence("gate_plan_old", hours=old, most=most)
         return None
 
-    def _miscounted(self, plan: Plan) -> Sentence | None:
-        counts = {**empty_counts(), **self._ledger.plans.count_actions(plan.id)}
-        if counts != {**empty_counts(), **plan.counts}:
-            return Sentence("gate_plan_miscounted")
-        again = plan_digest(plan.digest_head(), self._ledger.plans.change_digests(plan.id))
-        if again != plan.plan_digest:
-            return Sentence("gate_plan_digest")
-        return None
+    def _miscounted(self, situation: GateInput) -> Sentence | None:
+        plan = situation.plan
+        if not situation.whole and sum(plan.counts.values()) > AT_ONCE:
+            return None
+        return miscounted(plan, self._ledger, self._ledger.plans.change_digests(plan.id))
 
     def _environment(self, situation: GateInput) -> GateResult:
         plan, environment = situation.plan, situation.environment
@@ -156,14 +155,15 @@ class Gates:
         active = plan.active_sigel
         if not rights.may_act_as(active):
             return Sentence("gate_rights_act_as", sigel=active)
-        for sigel, by_action in self._ledger.plans.count_sigels(plan.id).items():
+        tallies = self._tallies(plan)
+        for sigel, by_action in tallies["sigels"].items():
             if not any(by_action.get(action.value) for action in WRITING):
                 continue
             if sigel and sigel not in allowed:
                 return Sentence("gate_rights_not_of_job", sigel=sigel)
             if sigel and not rights.may_write_holding(sigel, active=active):
                 return Sentence("gate_rights_holding", sigel=sigel)
-        if self._writes_bibs(plan):
+        if "bib" in tallies["kinds"]:
             covers = (plan.manifest.get("agreement") or {}).get("covers", ["holdings"])
             if "bibs" not in covers:
                 return Sentence("gate_rights_bibs_uncovered")
@@ -171,9 +171,8 @@ class Gates:
                 return Sentence("gate_rights_bibs_level")
         return None
 
-    def _writes_bibs(self, plan: Plan) -> bool:
-        changes = self._ledger.plans.changes(plan.id, actions=WRITING, documents=False)
-        return any(change.kind == "bib" for change in changes)
+    def _tallies(self, plan: Plan) -> Mapping[str, Mapping[str, Any]]:
+        return plan.tallies or self._ledger.plans.tally(plan.id)
 
     def _ceilings(self, plan: Plan) -> GateResult:
         exceeded = plan_ceilings(plan)
@@ -181,7 +180,7 @@ class Gates:
         return GateResult(name="ceilings", open=not exceeded, reason=reason)
 
     def _refusals(self, plan: Plan) -> GateResult:
-        left = unaccepted(self._ledger.plans.count_refusals(plan.id), accepts_of(plan.manifest))
+        left = unaccepted(self._tallies(plan)["refused"], accepts_of(plan.manifest))
         reason = (
             Sentence("gate_refusals_left", refused=", ".join(left))
             if left
@@ -269,7 +268,9 @@ class Gates:
 
     def _whole(self, situation: GateInput, *, asking: bool) -> GateResult:
         """Ask that the ledger is whole, and the newest that there is."""
-        if fault := self._chain_fault(situation.plan):
+        seals = self._ledger.chain.seals()
+        fault, unseen = self._fault(seals, situation)
+        if fault is not None:
             return GateResult(name="ledger", open=False, reason=fault)
         found = self._ledger.provenance.restorations()
         why: str | None = self._ledger.provenance.copied()
@@ -278,28 +279,61 @@ class Gates:
         if why is not None:
             reason = Sentence("gate_ledger_copy", why=why, todo=RESTORE)
             return GateResult(name="ledger", open=False, reason=reason, next=RESTORE)
-        reason = joined([Sentence("gate_ledger_open"), *(one.describe() for one in found[-1:])])
+        how = (
+            Sentence("gate_ledger_sealed", rows=unseen) if unseen else Sentence("gate_ledger_open")
+        )
+        reason = joined([how, *(one.describe() for one in found[-1:])])
         return GateResult(name="ledger", open=True, reason=reason)
 
-    def _chain_fault(self, plan: Plan) -> Sentence | None:
-        faults = (
-            self._ledger.chain.verify_plan(one, documents=False) for one in self._relied_on(plan)
-        )
-        fault = self._ledger.chain.verify() or self._ledger.chain.verify_plan(plan.id)
-        return fault or next(filter(None, faults), None)
+    def _fault(self, seals: Seals, situation: GateInput) -> tuple[Sentence | None, int]:
+        """Return what does not fit, and how many rows were left to be looked at before their use."""
+        plan = situation.plan
+        others = relied_on(plan, self._ledger)
+        size = seals.size((plan.id, *others))
+        if seals.fault is not None:
+            return seals.fault, 0
+        if situation.whole or size <= AT_ONCE:
+            return next(filter(None, seals.rest(plan.id, others)), None), 0
+        if _begins(situation):  # what was tried lets the run begin: none of it is left for later
+            fault = next(filter(None, seals.rest(None, others)), None)
+            return fault, sum(plan.counts.values())
+        return None, size
 
-    def _relied_on(self, plan: Plan) -> list[str]:
-        """Return the other plans whose changes say what was tried, done and is taken back."""
-        undone = (undone_by(plan) or {}).get("job")
-        return [
-            one.id
-            for one in self._ledger.plans.all()
-            if one.id != plan.id
-            and (
-                one.job in (plan.job, undone)
-                or (undone is not None and (undone_by(one) or {}).get("job") == undone)
-            )
-        ]
+
+# Rows and events that are looked at whenever the gates are asked for; more are verified before use.
+AT_ONCE = 5000
+
+
+def _begins(situation: GateInput) -> bool:
+    return (
+        situation.run is None
+        and situation.unknown_writes is not None
+        and situation.plan.addresses.get("kind") == Kind.PRODUCTION
+    )
+
+
+def miscounted(plan: Plan, ledger: Ledger, digests: Iterator[str]) -> Sentence | None:
+    """Return why the stored changes, by their digests, are not the plan's; None where they are."""
+    counts = {**empty_counts(), **ledger.plans.count_actions(plan.id)}
+    if counts != {**empty_counts(), **plan.counts} or ledger.plans.tally(plan.id) != plan.tallies:
+        return Sentence("gate_plan_miscounted")
+    if plan_digest(plan.digest_head(), digests) != plan.plan_digest:
+        return Sentence("gate_plan_digest")
+    return None
+
+
+def relied_on(plan: Plan, ledger: Ledger) -> list[str]:
+    """Return the other plans whose changes say what was tried, done and is taken back."""
+    undone = (undone_by(plan) or {}).get("job")
+    return [
+        one.id
+        for one in ledger.plans.all()
+        if one.id != plan.id
+        and (
+            one.job in (plan.job, undone)
+            or (undone is not None and (undone_by(one) or {}).get("job") == undone)
+        )
+    ]
 
 
 def _changed_manifest(situation: GateInput) -> Sentence | None:

@@ -131,6 +131,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.String(length=32)),
         sa.Column("plan_digest", sa.Text()),
         sa.Column("counts", sa.Text(), nullable=False),
+        sa.Column("tallies", sa.Text(), nullable=False),
         sa.Column("cursor", sa.Integer(), server_default="0", nullable=False),
         sa.Column("requests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("event", sa.Integer(), nullable=False),

@@ -4,14 +4,18 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
+<<<<<<< HEAD
     "modules": 243,
+=======
+    "modules": 249,
+>>>>>>> main
     "lines": 68_500,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
     "base names that stand twice": 0,
     "classes of several bases": 0,
     "modules in services/planning": 18,
-    "lines of docstrings in domain and services": 2_290,
+    "lines of docstrings in domain and services": 2_335,
     "migrations": 1,
     "patterns that recover a language": 0,
 }

@@ -89,21 +89,24 @@ def change_faults(
     connection: Connection, plan: str | None = None, *, documents: bool = False
 ) -> Iterator[Sentence]:
     """Yield what does not fit of one plan's changes, or of all; the first is the one that counts."""
-    stored = 0
     batches = _change_batches(connection, plan)
-    c = planned_changes.c
     for data in batches:
-        query = select(planned_changes).where(
-            c.plan == data["plan"], c.number.between(data["first"], data["last"])
-        )
-        page = connection.execute(query.order_by(c.number)).all()
-        stored += len(page)
-        yield from _change_misfits(data, [dict(row._mapping) for row in page])
-        if documents:
-            yield from documents_damaged(connection, page)
-    count = select(func.count()).select_from(planned_changes)
-    if connection.scalar(count if plan is None else count.where(c.plan == plan)) != stored:
-        yield from _strange_changes(connection, batches, plan)
+        yield from batch_faults(connection, data, documents=documents)
+    yield from strange_changes(connection, batches, plan)
+
+
+def batch_faults(
+    connection: Connection, data: Mapping[str, Any], *, documents: bool
+) -> Iterator[Sentence]:
+    """Yield what does not fit of a batch of changes, and perhaps of their documents."""
+    c = planned_changes.c
+    query = select(planned_changes).where(
+        c.plan == data["plan"], c.number.between(data["first"], data["last"])
+    )
+    page = connection.execute(query.order_by(c.number)).all()
+    yield from _change_misfits(connection, data, [dict(row._mapping) for row in page])
+    if documents:
+        yield from documents_damaged(connection, page)
 
 
 def _change_batches(connection: Connection, plan: str | None) -> Sequence[dict[str, Any]]:
@@ -114,14 +117,20 @@ def _change_batches(connection: Connection, plan: str | None) -> Sequence[dict[s
     return list(found.values())
 
 
-def _change_misfits(data: Mapping[str, Any], rows: Rows) -> Iterator[Sentence]:
+def _change_misfits(
+    connection: Connection, data: Mapping[str, Any], rows: Rows
+) -> Iterator[Sentence]:
     plan = data["plan"]
     if CHANGES.agrees(data, rows):
         for row in rows:
             if row["batch"] != data["first"]:
                 yield Sentence("change_misplaced", number=row["number"], plan=plan)
         return
-    for number, there in CHANGES.differing(data, rows):
+    stored = select(events.c.data).where(
+        events.c.chain == MAIN_CHAIN, events.c.position == data["event"]
+    )
+    each = json.loads(connection.scalar(stored) or "{}")
+    for number, there in CHANGES.differing({"each": (), **data, **each}, rows):
         yield _fault(Sentence("named_change", number=number, plan=plan), data, there=there)
     told = {name: data[name] for name in ("first", "last", "event")}
     yield Sentence("changes_not_as_stored", plan=plan, **told)
@@ -133,11 +142,15 @@ def _fault(what: Sentence, data: Mapping[str, Any], *, there: bool) -> Sentence:
     return Sentence("thing_gone", what=what)
 
 
-def _strange_changes(
+def strange_changes(
     connection: Connection, batches: Sequence[Mapping[str, Any]], plan: str | None
 ) -> Iterator[Sentence]:
-    """Name the changes that no event stored."""
+    """Name the changes, of one plan or of all, that no event stored."""
     c = planned_changes.c
+    count = select(func.count()).select_from(planned_changes)
+    stored = sum(data["last"] - data["first"] + 1 for data in batches)
+    if connection.scalar(count if plan is None else count.where(c.plan == plan)) == stored:
+        return
     query = select(c.plan, c.number).order_by(c.plan, c.number)
     told = {
         (data["plan"], number)

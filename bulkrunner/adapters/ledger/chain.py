@@ -15,13 +15,22 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from bulkrunner.adapters.ledger.codecs import RUN, RUN_ALSO, pick
 from bulkrunner.adapters.ledger.columns import digest_bytes, digest_text, instant_text, json_text
 from bulkrunner.adapters.ledger.database import COMMITTING, home_of
-from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, chains, events
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, chains, events, runs
 from bulkrunner.domain.canonical import canonical_bytes
+from bulkrunner.domain.ledger_port import block_of
 
 # Events of a run after which its head is entered in the ledger's chain again.
 CHECKPOINT = 1000
+
+# Events of a run about one of its changes.
+WORK = ("intent", "answer", "outcome")
+
+# Keys of a seal: the run's columns that change often, and the blocks of which it tells.
+STATE = "state"
+BLOCKS = "blocks"
 
 ORIGIN = bytes(32)
 
@@ -162,11 +171,35 @@ def append_main(connection: Connection, kind: str, data: Mapping[str, Any], *, a
 
 
 def enter_head(run: Appender, kind: str, data: Mapping[str, Any], *, at: datetime) -> None:
-    """Write the run's events, and enter its head in the ledger's chain."""
-    run.entered = run.position
+    """Write the run's events, and seal them in the ledger's chain: the run's head and columns.
+
+    The seal names the blocks of changes of which the events since the last one tell, so that the
+    events of a block are found without the others.
+    """
+    since, run.entered = run.entered, run.position
     run.flush()
-    head = {"run": run.chain, "position": run.position, "head": digest_text(run.hash)}
-    append_main(run._connection, kind, {**data, **head}, at=at)
+    connection = run._connection
+    row = connection.execute(select(runs).where(runs.c.id == run.chain)).one()
+    seal = {
+        "run": run.chain,
+        "position": run.position,
+        "head": digest_text(run.hash),
+        BLOCKS: _blocks(connection, run.chain, since),
+        "row": row_digest(pick(dict(row._mapping), SEALED)),
+        STATE: plain_row(pick(dict(row._mapping), RUN_ALSO)),
+    }
+    append_main(connection, kind, {**data, **seal}, at=at)
+
+
+# Columns of a run that change only with an event that is followed by a seal.
+SEALED = (*RUN, "event")
+
+
+def _blocks(connection: Connection, run: str, since: int) -> list[int]:
+    told = select(events.c.data).where(
+        events.c.chain == run, events.c.position > since, events.c.kind.in_(WORK)
+    )
+    return sorted({block_of(json.loads(data)["change"]) for data in connection.scalars(told)})
 
 
 def position_of(connection: Connection, head: str) -> int | None:

@@ -38,6 +38,9 @@ ANSWER = ("change", "number", "answer", "status", "answered_at", "words", "error
 # Columns of a run that change only together with an event.
 RUN = ("id", "plan", "job", "environment", "state", "started_at", "finished_at", "stop_reason")
 
+# Columns of a run that change often; events say what they were.
+RUN_ALSO = ("active_at", "requests", "stop_request", "paused", "rate", "hold", "ordered_by")
+
 # Columns of a plan that change only together with an event.
 PLAN = tuple(
     column.name for column in plans.c if column.name not in ("seq", "cursor", "requests", "event")
@@ -109,6 +112,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "finished_at": plan.finished_at,
         "plan_digest": plan.plan_digest,
         "counts": dict(plan.counts),
+        "tallies": dict(plan.tallies),
         "cursor": plan.cursor,
         "requests": plan.requests,
     }
@@ -132,6 +136,7 @@ def plan_of(row: Row[Any]) -> Plan:
         finished_at=row.finished_at,
         plan_digest=row.plan_digest,
         counts=row.counts,
+        tallies=row.tallies,
         cursor=row.cursor,
         requests=row.requests,
     )

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
-from bulkrunner.adapters.ledger.plans import count_refusals
+from bulkrunner.adapters.ledger.plan_queries import count_refusals
 from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.tables import attempts, planned_changes, plans, results, runs
 from bulkrunner.adapters.ledger.writer import PAGE, Part

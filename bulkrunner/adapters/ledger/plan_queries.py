@@ -6,16 +6,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select
 
 from bulkrunner.adapters.ledger.batches import SELECTED
 from bulkrunner.adapters.ledger.chain import append_main, row_digest
 from bulkrunner.adapters.ledger.codecs import change_of, document_digests
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
-from bulkrunner.adapters.ledger.tables import input_lines, planned_changes, selected, selections
+from bulkrunner.adapters.ledger.tables import (
+    input_lines,
+    planned_changes,
+    results,
+    runs,
+    selected,
+    selections,
+)
 from bulkrunner.adapters.ledger.writer import PAGE, Part
-from bulkrunner.domain.plan import WRITING, Action, PlannedChange
+from bulkrunner.domain.plan import WRITING, Action, PlannedChange, record_key
+from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import Source
 from bulkrunner.sentences import stored_text
@@ -213,3 +221,98 @@ def _line_of(row: Row[Any]) -> InputLine:
         given=row.given,
         message=said(row.message),
     )
+
+
+def applied_creations(run: str) -> Select[Any]:
+    """Select the records that a run created."""
+    change = and_(
+        planned_changes.c.plan == runs.c.plan, planned_changes.c.number == results.c.change
+    )
+    return (
+        select(
+            results.c.record,
+            results.c.change,
+            planned_changes.c.wish,
+            planned_changes.c.operation_digest,
+        )
+        .join_from(runs, results, results.c.run == runs.c.id)
+        .join(planned_changes, change)
+        .where(
+            runs.c.id == run,
+            results.c.outcome == Outcome.APPLIED.value,
+            planned_changes.c.action == Action.CREATE.value,
+        )
+    )
+
+
+def later_writes(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
+    """Select what later runs did to records.
+
+    By the targets of the changes, which are indexed: no later run creates an old record.
+    """
+    keys = {record_key(record) for record in records}
+    planned = and_(planned_changes.c.plan == runs.c.plan, planned_changes.c.target_key.in_(keys))
+    ended = and_(results.c.run == runs.c.id, results.c.change == planned_changes.c.number)
+    return (
+        select(
+            planned_changes.c.record.label("written"),
+            runs.c.id,
+            runs.c.job,
+            results.c.etag,
+            planned_changes.c.action,
+        )
+        .join_from(runs, planned_changes, planned)
+        .join(results, ended)
+        .where(
+            runs.c.environment == mine.environment,
+            runs.c.seq > mine.seq,
+            results.c.outcome == Outcome.APPLIED.value,
+        )
+        .order_by(runs.c.seq, results.c.change)
+    )
+
+
+def count_refusals(connection: Connection, plan: str) -> dict[str, int]:
+    """Count a plan's refusals by code; what two steps say alike of one line of input is one."""
+    c = planned_changes.c
+    place = (c.source_file, c.source_line, c.source_column)
+    apart = (
+        select(c.code, c.record, c.message, *place)
+        .where(c.plan == plan, c.action == Action.REFUSED.value)
+        .distinct()
+        .subquery()
+    )
+    query = select(apart.c.code, func.count()).group_by(apart.c.code).order_by(apart.c.code)
+    return {str(code): int(count) for code, count in connection.execute(query)}
+
+
+def count_sigels(connection: Connection, plan: str) -> dict[str, dict[str, int]]:
+    """Count a plan's changes by sigel, then by action."""
+    sigel, action = planned_changes.c.sigel, planned_changes.c.action
+    query = (
+        select(sigel, action, func.count())
+        .where(planned_changes.c.plan == plan)
+        .group_by(sigel, action)
+        .order_by(sigel, action)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for name, word, count in connection.execute(query):
+        by_action = counts.setdefault(name or "", {})
+        by_action[word] = by_action.get(word, 0) + count
+    return counts
+
+
+def tally(connection: Connection, plan: str) -> dict[str, dict[str, Any]]:
+    """Count a plan's changes by sigel and action, what it writes by kind, its refusals by code."""
+    kind, action = planned_changes.c.kind, planned_changes.c.action
+    written = (
+        select(kind, func.count())
+        .where(planned_changes.c.plan == plan, action.in_(_WRITING))
+        .group_by(kind)
+        .order_by(kind)
+    )
+    return {
+        "sigels": count_sigels(connection, plan),
+        "kinds": {name or "": count for name, count in connection.execute(written)},
+        "refused": count_refusals(connection, plan),
+    }

@@ -24,7 +24,12 @@ from bulkrunner.adapters.ledger.codecs import (
 )
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import Parcel, fetch, fetch_content
-from bulkrunner.adapters.ledger.plan_queries import line_row
+from bulkrunner.adapters.ledger.plan_queries import (
+    count_refusals,
+    count_sigels,
+    line_row,
+    tally,
+)
 from bulkrunner.adapters.ledger.tables import (
     input_lines,
     jobs,
@@ -190,6 +195,7 @@ class Plans(Part):
                 requests=requests,
                 plan_digest=plan_digest,
                 counts=dict(counts),
+                tallies=tally(connection, plan),
                 finished_at=at,
             )
 
@@ -302,18 +308,13 @@ class Plans(Part):
 
     def count_sigels(self, plan: str) -> dict[str, dict[str, int]]:
         """Count changes by sigel, then by action; ``""`` where the sigel is not known."""
-        sigel, action = planned_changes.c.sigel, planned_changes.c.action
-        query = (
-            select(sigel, action, func.count())
-            .where(planned_changes.c.plan == plan)
-            .group_by(sigel, action)
-            .order_by(sigel, action)
-        )
-        counts: dict[str, dict[str, int]] = {}
         with self._database.read() as connection:
-            for name, word, count in connection.execute(query):
-                counts.setdefault(name or "", {})[word] = count
-        return counts
+            return count_sigels(connection, plan)
+
+    def tally(self, plan: str) -> dict[str, dict[str, Any]]:
+        """Count what a complete plan keeps with its head, from its changes."""
+        with self._database.read() as connection:
+            return tally(connection, plan)
 
     def findings(self, plan: str, *, limit: int | None = 100) -> list[Finding]:
         """Return refusals first, then what was not found, then notes."""
@@ -475,20 +476,6 @@ def _applied(plans: Sequence[str], operations: Sequence[str]) -> Select[Any]:
         )
         .order_by(made.decided_at)
     )
-
-
-def count_refusals(connection: Connection, plan: str) -> dict[str, int]:
-    """Count a plan's refusals by code; what two steps say alike of one line of input is one."""
-    c = planned_changes.c
-    place = (c.source_file, c.source_line, c.source_column)
-    apart = (
-        select(c.code, c.record, c.message, *place)
-        .where(c.plan == plan, c.action == Action.REFUSED.value)
-        .distinct()
-        .subquery()
-    )
-    query = select(apart.c.code, func.count()).group_by(apart.c.code).order_by(apart.c.code)
-    return {str(code): int(count) for code, count in connection.execute(query)}
 
 
 def _lines(plan: str, limit: int | None) -> Select[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     RUN,
+    RUN_ALSO,
     ResultOfRow,
     attempt_of,
     change_of,
@@ -26,11 +27,12 @@ from bulkrunner.adapters.ledger.codecs import (
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.leases import kept_reason
+from bulkrunner.adapters.ledger.plan_queries import applied_creations, later_writes
 from bulkrunner.adapters.ledger.tables import attempts, leases, planned_changes, results, runs
-from bulkrunner.adapters.ledger.witness import ALSO, RUN_ALSO
+from bulkrunner.adapters.ledger.witness import ALSO
 from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.approvals import EXCLUDED
-from bulkrunner.domain.plan import WRITING, Action, record_key
+from bulkrunner.domain.plan import WRITING, Action
 from bulkrunner.domain.run import (
     Attempt,
     EndedAs,
@@ -109,10 +111,20 @@ class Runs(Part):
                 Sentence("ledger_run_unmoved", run=run, orig=str(error.orig))
             ) from error
 
-    def pending(self, run: str, *, after: int = 0, limit: int = 200) -> list[WorkItem]:
+    def next_pending(self, run: str, *, after: int) -> int | None:
+        """Return the number of the first change after one that has no outcome; None: there is none."""
+        with self._database.read() as connection:
+            query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
+            return connection.scalar(query.with_only_columns(planned_changes.c.number).limit(1))
+
+    def pending(
+        self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
+    ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
         with self._database.read() as connection:
             query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
+            if until is not None:
+                query = query.where(planned_changes.c.number <= until)
             page = connection.execute(query.limit(limit)).all()
             found = fetch(connection, document_digests(page))
             sent = _attempts(connection, run, page)
@@ -263,7 +275,7 @@ class Runs(Part):
         with self._database.read() as connection:
             mine = _row(connection, run)
             for start in range(0, len(records), PAGE):
-                query = _later(mine, records[start : start + PAGE])
+                query = later_writes(mine, records[start : start + PAGE])
                 for row in connection.execute(query):
                     write = LaterWrite(
                         run=row.id,
@@ -278,7 +290,7 @@ class Runs(Part):
         found: dict[str, Created] = {}
         with self._database.read() as connection:
             for run in runs:
-                for row in connection.execute(_created(run)):
+                for row in connection.execute(applied_creations(run)):
                     if row.record in records:
                         wish = row.wish or row.operation_digest
                         found[row.record] = Created(run=run, number=row.change, wish=wish)
@@ -428,51 +440,6 @@ def _changes_of(run: Row[Any], after: int, *, backwards: bool = False) -> Select
             planned_changes.c.number > after,
         )
         .order_by(planned_changes.c.number.desc() if backwards else planned_changes.c.number)
-    )
-
-
-def _created(run: str) -> Select[Any]:
-    change = and_(
-        planned_changes.c.plan == runs.c.plan, planned_changes.c.number == results.c.change
-    )
-    return (
-        select(
-            results.c.record,
-            results.c.change,
-            planned_changes.c.wish,
-            planned_changes.c.operation_digest,
-        )
-        .join_from(runs, results, results.c.run == runs.c.id)
-        .join(planned_changes, change)
-        .where(
-            runs.c.id == run,
-            results.c.outcome == Outcome.APPLIED.value,
-            planned_changes.c.action == Action.CREATE.value,
-        )
-    )
-
-
-def _later(mine: Row[Any], records: Sequence[str]) -> Select[Any]:
-    """By the targets of the changes, which are indexed: no later run creates an old record."""
-    keys = {record_key(record) for record in records}
-    planned = and_(planned_changes.c.plan == runs.c.plan, planned_changes.c.target_key.in_(keys))
-    ended = and_(results.c.run == runs.c.id, results.c.change == planned_changes.c.number)
-    return (
-        select(
-            planned_changes.c.record.label("written"),
-            runs.c.id,
-            runs.c.job,
-            results.c.etag,
-            planned_changes.c.action,
-        )
-        .join_from(runs, planned_changes, planned)
-        .join(results, ended)
-        .where(
-            runs.c.environment == mine.environment,
-            runs.c.seq > mine.seq,
-            results.c.outcome == Outcome.APPLIED.value,
-        )
-        .order_by(runs.c.seq, results.c.change)
     )
 
 

@@ -95,6 +95,7 @@ plans = Table(
     Column("finished_at", Instant),
     Column("plan_digest", Words),
     _json("counts"),
+    _json("tallies"),
     Column("cursor", Integer, nullable=False, server_default="0"),
     Column("requests", Integer, nullable=False, server_default="0"),
     _event(),

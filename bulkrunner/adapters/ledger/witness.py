@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table, select
 
-from bulkrunner.adapters.ledger.chain import plain_row
+from bulkrunner.adapters.ledger.chain import STATE, WORK, plain_row
 from bulkrunner.adapters.ledger.codecs import (
     ANSWER,
     APPROVAL,
@@ -43,8 +43,6 @@ TOTALS = "totals"
 
 PLAN_ALSO = ("cursor", "requests")
 
-RUN_ALSO = ("active_at", "requests", "stop_request", "paused", "rate", "hold", "ordered_by")
-
 _Facts = Mapping[str, Any]
 
 _Key = tuple[str, ...]
@@ -55,8 +53,6 @@ _KEYS: dict[Table, tuple[str, ...]] = {
     clients: ("environment", "client"),
     client_uses: ("environment", "client", "use"),
 }
-
-_WORK = frozenset({"intent", "answer", "outcome"})
 
 
 class Event(Protocol):
@@ -102,34 +98,36 @@ class Facts:
             self._orders["runs"].append(data["run"])
         elif kind in ("approved", "rejected"):
             self._orders["approvals"].append(str(event.position))
+        if STATE in data:
+            self._note(runs, {"id": data["run"]}, data["position"], data[STATE])
         if TOTALS in data:
-            self._note(clients, data, event, data[TOTALS])
+            self._note(clients, data, event.position, data[TOTALS])
         if ALSO in data:
             key = {"id": data["plan"]} if "plan" in data else data
-            self._note(plans if "plan" in data else client_uses, key, event, data[ALSO])
+            self._note(plans if "plan" in data else client_uses, key, event.position, data[ALSO])
 
     def _of_a_run(self, event: Event, data: Mapping[str, Any]) -> None:
         kind = event.kind
-        if kind in _WORK:
+        if kind in WORK:
             self._work[event.chain] = event
             return
         if kind == "moved":
             self._work.pop(event.chain, None)
         facts = _order(kind, data) | data.get(ALSO, {})
-        self._note(runs, {"id": event.chain}, event, facts)
+        self._note(runs, {"id": event.chain}, event.position, facts)
 
-    def _note(self, table: Table, key: Mapping[str, Any], event: Event, facts: _Facts) -> None:
+    def _note(self, table: Table, key: Mapping[str, Any], position: int, facts: _Facts) -> None:
         if not facts:
             return
         names = tuple(str(key[name]) for name in _KEYS[table])
         told = self._told.setdefault((table.name, names), {})
-        told.update({name: (value, event.position) for name, value in facts.items()})
+        told.update({name: (value, position) for name, value in facts.items()})
 
     def misfits(self, table: Table, row: Mapping[str, Any]) -> Iterator[Sentence]:
         """Yield what one row, as plain data, has otherwise than the last event about it said."""
         names = tuple(str(row[name]) for name in _KEYS[table])
         if table is runs and (event := self._work.pop(names[0], None)) is not None:
-            self._note(runs, {"id": names[0]}, event, {"active_at": event.at})
+            self._note(runs, {"id": names[0]}, event.position, {"active_at": event.at})
         for column, (wanted, position) in self._told.pop((table.name, names), {}).items():
             if row[column] != wanted:
                 yield Sentence(

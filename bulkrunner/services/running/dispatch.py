@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, takewhile, zip_longest
 
 from bulkrunner.domain.approvals import EXCLUDED
-from bulkrunner.domain.ledger_port import Ledger
+from bulkrunner.domain.ledger_port import Ledger, block_of, bounds_of
 from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, item_of
@@ -147,7 +147,10 @@ TICK = 0.2
 
 
 class Dispatcher:
-    """Feeds one run's crew; the memory it needs does not grow with the run."""
+    """Feeds one run's crew; the memory it needs does not grow with the run.
+
+    ``verify`` is asked for the block of every change before the change is read.
+    """
 
     def __init__(
         self,
@@ -158,6 +161,7 @@ class Dispatcher:
         control: Control,
         *,
         goes_on: Callable[[], bool],
+        verify: Callable[[int], None],
         excludes: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._ledger = ledger
@@ -166,6 +170,7 @@ class Dispatcher:
         self._counter = counter
         self._control = control
         self._goes_on = goes_on
+        self._verify = verify
         self._excludes = excludes
         self._first: set[int] = set()
         self._early: set[int] = set()
@@ -210,11 +215,16 @@ class Dispatcher:
                 continue
             if last is not None and number > last:
                 continue  # this one is then left pending, with what it waits for
-            page = self._ledger.runs.pending(self._run.id, after=number - 1, limit=1)
-            if page and page[0].change.number == number:
+            if (later := self._one(number)) is not None:
                 self._early.add(number)
-                self._put_later_ones(page[0], last, passed=passed)
-                self._pool.put(page[0])
+                self._put_later_ones(later, last, passed=passed)
+                self._pool.put(later)
+
+    def _one(self, number: int) -> WorkItem | None:
+        """Return a change if it is pending, with its block verified."""
+        self._verify(number)
+        page = self._ledger.runs.pending(self._run.id, after=number - 1, until=number)
+        return page[0] if page else None
 
     def _settle_open(self, last: int | None) -> None:
         """Find out first what became of the sends that an earlier process left open.
@@ -228,10 +238,16 @@ class Dispatcher:
         self._wait_until(lambda: self._pool.size == 0)
 
     def _pending(self) -> Iterator[WorkItem]:
-        after = 0
-        while page := self._ledger.runs.pending(self._run.id, after=after, limit=PAGE):
-            yield from page
-            after = page[-1].change.number
+        """Yield what is left in plan order, each with its block and its prerequisites' verified."""
+        run, after = self._run.id, 0
+        while (number := self._ledger.runs.next_pending(run, after=after)) is not None:
+            self._verify(number)
+            _, end = bounds_of(block_of(number))
+            for item in self._ledger.runs.pending(run, after=after, until=end, limit=PAGE):
+                for earlier in item.change.prerequisites:
+                    self._verify(earlier)
+                yield item
+                after = item.change.number
 
     def _limit_number(self, limit: int) -> int:
         """Return the number of the last change within the limit."""
@@ -292,13 +308,12 @@ class Dispatcher:
     def _put_first(self, number: int) -> None:
         if number in self._first:
             return
-        page = self._ledger.runs.pending(self._run.id, after=number - 1, limit=1)
-        if page and page[0].change.number == number:
-            for earlier in page[0].change.prerequisites:
+        if (item := self._one(number)) is not None:
+            for earlier in item.change.prerequisites:
                 self._put_first(earlier)
             self._first.add(number)
             self._counter.watch(number)
-            self._pool.put(page[0])
+            self._pool.put(item)
 
     def _judge(self, pattern: str, number: int) -> None:
         reason = fault(number, pattern, self._counter.seen(number))

@@ -31,17 +31,16 @@ from bulkrunner.services.running.control import (
     OutcomeCounter,
     RightsLost,
 )
-from bulkrunner.services.running.dispatch import Dispatcher, KeyedPool
+from bulkrunner.services.running.dispatch import TICK, Dispatcher, KeyedPool
 from bulkrunner.services.running.history import Creations
 from bulkrunner.services.running.lease import LeaseKeeper
 from bulkrunner.services.running.orders import Listener, WaitingNow
 from bulkrunner.services.running.throttle import Hours, Terms, Throttle
+from bulkrunner.services.running.watch import Watch
 from bulkrunner.services.running.worker import Worker
 
 # Who pauses a run that waits for a person after its first changes.
 HELD = Sentence("held_after_first")
-
-RECHECK_EVERY = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,6 @@ class Executor:
             parts.ledger, parts.clock, parts.owner, alive=parts.alive, times=parts.lease
         )
         parts.catalogue.before_each_write(self._lease.require)
-        self._rechecked_at = parts.clock.monotonic()
         progress = parts.progress
         if not isinstance(progress, WaitingNow):
             progress = WaitingNow(progress, parts.clock)
@@ -190,6 +188,7 @@ class Executor:
             control,
             set_rate=parts.set_rate,
         )
+        watch = Watch(parts.ledger, plan, run.id, control, parts.clock, recheck=self._recheck)
         worker = Worker(context, counter)
         pool = KeyedPool(worker.carry_out, threads=parts.environment.concurrency, clock=parts.clock)
         dispatcher = Dispatcher(
@@ -198,7 +197,8 @@ class Executor:
             pool,
             counter,
             control,
-            goes_on=lambda: self._goes_on(listener, terms),
+            goes_on=lambda: self._goes_on(listener, terms, watch),
+            verify=watch.require,
             excludes=terms.excludes,
         )
         self._progress.begin(
@@ -207,9 +207,14 @@ class Executor:
         counter.show()
         try:
             pool.start()
+            watch.start()
             hold = (lambda: listener.hold_once(HELD)) if run.hold else None
             listener.listen()
             dispatcher.everything(limit, first_prove=_is_production(plan) or run.hold, hold=hold)
+            if counter.pending == 0:
+                self._await(watch, lambda: self._goes_on(listener, terms, watch))
+        except GateClosed as error:
+            control.fail(error, RunState.STOPPED)
         except BulkRunnerError as error:
             control.fail(error)
         except KeyboardInterrupt:
@@ -220,6 +225,7 @@ class Executor:
                 parts.hurry()
             while pool.in_hand > control.parked:
                 pool.wait(lambda: pool.in_hand <= control.parked, 0.1)
+            watch.close()
             self._progress.end()
             with suppress(LedgerUnavailable):
                 listener.end()
@@ -228,11 +234,21 @@ class Executor:
                 raise pool.failure
             control.fail(pool.failure)
         journal.flush()
-        return self._ending(counter, limit)
+        return self._ending(counter, limit, seen=watch.is_done)
 
-    def _ending(self, counter: OutcomeCounter, limit: int | None) -> Ending:
+    def _await(self, watch: Watch, goes_on: Callable[[], bool]) -> None:
+        """Wait until everything that the run rests on was seen, or the run ends."""
+        told = False
+        while goes_on() and not watch.wait(TICK):
+            if not told:
+                self._progress.waiting(Sentence("walking_the_rest"), None)
+                told = True
+        if told:
+            self._progress.waiting("", None)
+
+    def _ending(self, counter: OutcomeCounter, limit: int | None, *, seen: bool) -> Ending:
         ending = self._control.ending
-        if counter.pending == 0 and (ending is None or ending.error is None):
+        if counter.pending == 0 and seen and (ending is None or ending.error is None):
             return Ending(state=RunState.COMPLETED, reason="")
         if ending is not None:
             return ending
@@ -273,14 +289,11 @@ class Executor:
             ),
         )
 
-    def _goes_on(self, listener: Listener, terms: Terms) -> bool:
-        """Listen for orders and answers, and test the gates again each hour."""
-        now = self._parts.clock.monotonic()
+    def _goes_on(self, listener: Listener, terms: Terms, watch: Watch) -> bool:
+        """Listen for orders and answers, and have the gates tested again each hour."""
         if listener.listen():
-            terms.heed(self._recheck)
-        if now - self._rechecked_at >= RECHECK_EVERY:
-            self._rechecked_at = now
-            self._recheck()
+            terms.heed(watch.ask)
+        watch.look_at_the_clock()
         return self._control.ending is None
 
     def _recheck(self) -> None:

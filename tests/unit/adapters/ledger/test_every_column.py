@@ -11,11 +11,8 @@ from contextlib import closing
 
 import pytest
 
-from bulkrunner.adapters.ledger.chain import Appender
 from bulkrunner.adapters.ledger.tables import metadata
-from bulkrunner.adapters.ledger.witness import ALSO, TOTALS
-from bulkrunner.domain.run import RunState
-from tests.support.ledgers import START, fill, new_ledger
+from tests.support.ledgers import fill, new_ledger
 
 NO_DECISION = {
     "alembic_version": "another version is refused before anything is read",
@@ -197,26 +194,3 @@ def _without_uniqueness(raw, table):
     for column in ("id", "target_key"):
         if column in metadata.tables[table].c:
             raw.execute(f"UPDATE {table} SET {column} = {column} || '-' || rowid")
-
-
-def test_a_ledger_whose_events_tell_less_is_whole_and_goes_on(tmp_path, monkeypatch):
-    """As the first programs wrote them: without columns that no row's digest covers."""
-    append = Appender.append
-
-    def as_before(self, kind, data, *, at):
-        less = {key: value for key, value in data.items() if key not in (ALSO, TOTALS)}
-        return append(self, kind, less, at=at)
-
-    with new_ledger(tmp_path) as ledger:
-        with monkeypatch.context() as before:
-            before.setattr(Appender, "append", as_before)
-            fill(ledger)
-        assert ledger.chain.check() == []
-        ledger.runs.move("r2", RunState.STOPPED, at=START)
-        ledger.plans.interrupt("p2", requests=5)
-        ledger.clients.note("staging", "client-1", use="r3", at=START)
-        assert ledger.chain.check() == []
-    with closing(_raw(tmp_path)) as raw:
-        raw.execute("UPDATE runs SET requests = 7 WHERE id = 'r2'")
-    with new_ledger(tmp_path) as ledger:
-        assert "requests of run r2" in ledger.chain.check()[0]

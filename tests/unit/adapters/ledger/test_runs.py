@@ -313,3 +313,32 @@ def test_a_run_of_a_plan_that_is_not_there_is_no_run(ledger, plan):
         )
     assert ledger.runs.all() == []
     assert ledger.chain.verify() is None
+
+
+# What is verified before its use
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE results SET outcome = 'unchanged' WHERE change = 1",
+        "UPDATE attempts SET etag = 'x' WHERE change = 1",
+        "UPDATE attempts SET status = 200 WHERE change = 1",
+        "UPDATE results SET event = 99 WHERE change = 1",
+    ],
+)
+def test_an_edit_of_what_a_run_stored_is_found_in_its_block_and_by_the_walk(
+    ledger, plan, statement
+):
+    start_run(ledger, plan)
+    send(ledger, "r1", 1)
+    ledger.runs.move("r1", RunState.INTERRUPTED, at=START)
+    sound = ledger.chain.seals()
+    assert (sound.fault, sound.block(plan.id, "r1", 1)) == (None, None)
+    assert [fault for fault in sound.rest(plan.id) if fault] == []
+    with ledger._database.write() as connection:
+        connection.exec_driver_sql(statement)
+    seals = ledger.chain.seals()
+    assert seals.fault is None
+    assert seals.block(plan.id, "r1", 1) is not None
+    assert [fault for fault in seals.rest(plan.id) if fault] != []
