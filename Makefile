@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-quick lint format unit browser soak bench census mutants record lock clean
+.PHONY: demo test test-quick lint format unit browser soak bench census mutants pictures record lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
@@ -59,6 +59,10 @@ census: $(STAMP)
 # Breaks a promise at a time in a copy, and expects that a test notices: make mutants MUTANTS="lease undo"
 mutants: $(STAMP)
 	$(BIN)/python -m tests.project.mutants $(MUTANTS)
+
+# The pictures in docs/how-to, of the demo's reports.
+pictures: $(STAMP) browser
+	$(BIN)/python -m tests.project.pictures
 
 record: $(STAMP)
 	$(BIN)/python -m tests.contract.record

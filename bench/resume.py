@@ -21,8 +21,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from bulkrunner.adapters.process import SystemClock
+
+from bulkrunner.adapters.ledger import LedgerStore, open_ledger
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.manifest import Source

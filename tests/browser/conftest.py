@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.adapters.reports.language import language
 from bulkrunner.domain.plan import Action, BibSummary, PlannedChange
+from bulkrunner.domain.report import ReportData
 from tests.support import reports
 from tests.support.catalogue import short_id
 
@@ -182,19 +184,39 @@ def crowded() -> list[PlannedChange]:
     return [*made, *refused]
 
 
+class Made(dict[str, Path]):
+    """Reports by name, each made when it is first asked for, once for all processes of the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __missing__(self, name: str) -> Path:
+        path = self._folder / name / "report.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                write_report(REPORTS[name](path.parent), path, form="html")
+        self[name] = path
+        return path
+
+
+REPORTS: dict[str, Callable[[Path], ReportData]] = {
+    "plan": lambda folder: reports.report_data(folder, tried=12, policy=reports.LOOSE_POLICY),
+    "run": lambda folder: reports.report_data(folder, run=True, approved=True),
+    "many": lambda folder: reports.report_data(
+        folder, changes=[a_change(number) for number in range(1, MANY + 1)]
+    ),
+    "crowded": lambda folder: reports.report_data(
+        folder, changes=crowded(), run=True, approved=True
+    ),
+    "joint": lambda folder: reports.report_data(folder, changes=reports.joint_changes(), tried=4),
+}
+
+
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Reports of the ordinary plan, of its run, and of one with many changes."""
-    folder = tmp_path_factory.mktemp("pages")
-    made = {
-        "plan": reports.report_data(folder / "1", tried=12, policy=reports.LOOSE_POLICY),
-        "run": reports.report_data(folder / "2", run=True, approved=True),
-        "many": reports.report_data(
-            folder / "3", changes=[a_change(number) for number in range(1, MANY + 1)]
-        ),
-        "crowded": reports.report_data(folder / "4", changes=crowded(), run=True, approved=True),
-    }
-    return {
-        name: write_report(data, folder / f"{name}.html", form="html")
-        for name, data in made.items()
-    }
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Reports of the ordinary plan, of its run, and of some with many changes."""
+    own = tmp_path_factory.getbasetemp()
+    return Made((own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "pages")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from bulkrunner.adapters.reports import write_report
 from bulkrunner.domain.plan import Action
@@ -96,25 +97,18 @@ def test_sorts_as_swedish_is_sorted(open_report: Opener, pages: Pages) -> None:
     assert opened.rows()[:2] == ["7", "14"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["1234", "p1.1234", a_change(1234).record, f"https://libris.kb.se/{a_change(1234).record}#it"],
-)
-def test_jumps_to_a_change_by_number_and_by_id(
-    open_report: Opener, pages: Pages, text: str
-) -> None:
+def test_jumps_to_a_change_by_number_and_by_id(open_report: Opener, pages: Pages) -> None:
     opened = open_report(pages["many"])
-    opened.page.get_by_label("Sök").fill("no such thing")
-    opened.settle("0 av")
-    opened.page.get_by_label("Gå till nr eller id").fill(text)
-    opened.page.get_by_role("button", name="Gå", exact=True).click()
-    opened.page.wait_for_selector(".item.open .detail table")
-    assert opened.page.locator(".item.open .toggle").text_content() == "1\u00a0234"
-    assert opened.page.evaluate("document.activeElement.textContent") == "1\u00a0234"
-
-
-def test_says_where_there_is_no_such_change(open_report: Opener, pages: Pages) -> None:
-    opened = open_report(pages["many"])
+    record = a_change(1234).record
+    for text in ("1234", "p1.1234", record, f"https://libris.kb.se/{record}#it"):
+        opened.page.get_by_label("Sök").fill("no such thing")
+        opened.settle("0 av")
+        assert opened.page.locator(".item").count() == 0
+        opened.page.get_by_label("Gå till nr eller id").fill(text)
+        opened.page.get_by_role("button", name="Gå", exact=True).click()
+        opened.page.wait_for_selector(".item.open .detail table")
+        assert opened.page.locator(".item.open .toggle").text_content() == "1\u00a0234"
+        assert opened.page.evaluate("document.activeElement.textContent") == "1\u00a0234"
     opened.page.get_by_label("Gå till nr eller id").fill("99999")
     opened.page.keyboard.press("Enter")
     opened.settle("Ingen ändring har nummer eller id 99999")
@@ -148,7 +142,7 @@ def test_a_deletion_shows_the_item(open_report: Opener, pages: Pages) -> None:
         "Öppen samling",
         "ÅJ",
         "Hemlån",
-        "marc:FullLevel",
+        "Nationalbibliografisk nivå",
     ]
     assert detail.locator(".now").count() == 0
 
@@ -261,12 +255,12 @@ def test_a_screen_reader_is_told_what_there_is(open_report: Opener, pages: Pages
     assert unnamed == []
 
 
-@pytest.mark.parametrize("width", [1920, 1280, 1024, 800])
-def test_nothing_is_wider_than_the_window(open_report: Opener, pages: Pages, width: int) -> None:
+def test_nothing_is_wider_than_the_window(open_report: Opener, pages: Pages) -> None:
     for name in ("plan", "run"):
-        opened = open_report(pages[name], viewport={"width": width, "height": 768})
-        wide = opened.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, name
+        page = open_report(pages[name]).page
+        for width in (1920, 1280, 1024, 800):
+            page.set_viewport_size({"width": width, "height": 768})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
 # --- on paper ------------------------------------------------------------------------------------
@@ -335,50 +329,49 @@ def test_prints_what_is_filtered_whole(open_report: Opener, pages: Pages, tmp_pa
     assert opened.page.locator(".printed table.diff").count() == 272
 
 
-@pytest.mark.parametrize("lang", ["Svenska", "English"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("name", ["plan", "run", "many"])
-def test_the_first_screen_decides(
-    open_report: Opener, pages: Pages, name: str, width: int, height: int, lang: str
-) -> None:
-    page = open_report(pages[name], viewport={"width": width, "height": height}).page
-    page.get_by_label(lang).check()
-    counts = page.locator(".first:visible .tiles b")
-    asks = page.locator(".first:visible .asks")
-    if name == "run":  # its outcome stands there, and what went wrong, by cause
-        largest = page.locator(".first:visible .causes > li").first
-    else:
-        largest = (
-            page.locator(".first:visible .lines > li")
-            .filter(has=page.locator(".was"))
-            .filter(has=page.locator(".now"))
-            .first
-        )
-    answer = page.locator(".to-answer:visible")
-    for found in (counts.last, asks, largest, answer):
-        box = found.bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] <= height, found
-    assert counts.count() >= 6
+def test_the_first_screen_decides(open_report: Opener, pages: Pages, name: str) -> None:
+    page = open_report(pages[name]).page
+    for width, height in ((1440, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        for lang in ("Svenska", "English"):
+            page.get_by_label(lang).check()
+            page.evaluate("scrollTo(0, 0)")
+            counts = page.locator(".first:visible .tiles b")
+            asks = page.locator(".first:visible .asks")
+            if name == "run":  # its outcome stands there, and what went wrong, by cause
+                largest = page.locator(".first:visible .causes > li").first
+            else:
+                largest = (
+                    page.locator(".first:visible .lines > li")
+                    .filter(has=page.locator(".was"))
+                    .filter(has=page.locator(".now"))
+                    .first
+                )
+            answer = page.locator(".to-answer:visible")
+            for found in (counts.last, asks, largest, answer):
+                box = found.bounding_box()
+                assert box is not None
+                assert box["y"] + box["height"] <= height, found
+            assert counts.count() >= 6
 
 
-@pytest.mark.parametrize("width", [1440, 1280, 390])
-def test_counts_of_millions_stay_in_their_tiles(
-    open_report: Opener, tmp_path: Path, width: int
-) -> None:
+def test_counts_of_millions_stay_in_their_tiles(open_report: Opener, tmp_path: Path) -> None:
     data = replace(
         reports.report_data(tmp_path),
         counts={"delete": 2_033_901, "update": 1_400_000, "create": 7_777_777, "refused": 4},
     )
     path = write_report(data, tmp_path / "r.html", form="html")
-    page = open_report(path, viewport={"width": width, "height": 900}).page
-    for tile in page.locator(".first:visible .tiles li").all():
-        inner, outer = tile.locator("b").evaluate("(node) => [node.scrollWidth, node.clientWidth]")
-        assert inner <= outer
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page = open_report(path).page
+    for width in (1440, 1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for tile in page.locator(".first:visible .tiles b").all():
+            inner, outer = tile.evaluate("(node) => [node.scrollWidth, node.clientWidth]")
+            assert inner <= outer
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("name", ["plan", "run", "many"])
+@pytest.mark.parametrize("name", ["run", "many"])
 def test_a_phone_shows_the_list_without_scrolling_sideways(
     open_report: Opener, pages: Pages, name: str
 ) -> None:
@@ -396,9 +389,14 @@ def test_a_phone_shows_the_list_without_scrolling_sideways(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-@pytest.mark.parametrize("width", [390, 1024, 1440])
-def test_the_menu_covers_no_heading(open_report: Opener, pages: Pages, width: int) -> None:
-    page = open_report(pages["plan"], viewport={"width": width, "height": 844}).page
+def test_the_menu_covers_no_heading(open_report: Opener, pages: Pages) -> None:
+    page = open_report(pages["plan"]).page
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        covers_nothing(page)
+
+
+def covers_nothing(page: Page) -> None:
     for link in page.locator(".bar nav.in.sv a").all():
         link.click()
         target = str(link.get_attribute("href"))

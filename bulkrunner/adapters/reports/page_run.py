@@ -140,6 +140,14 @@ class Outcomes(PagePart):
             for word, count in counts.items()
         ]
 
+    def intro(self) -> str:
+        """Return in a sentence how many changes ended how."""
+        words = self._words
+        tiles = self.outcome_tiles()
+        told = [f"{words.number(count)} {label}" for _, count, label in tiles if count]
+        total = words.count("change", sum(count for _, count, _ in tiles))
+        return words.text("outcomes_intro", n=total, counts=", ".join(told) or words.text("none"))
+
     def problems(self) -> Problems:
         """Return what a person should look at."""
         shown = list(islice(self._data.problems(), MAX_PROBLEMS))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bulkrunner.adapters.reports.language import Language, Worded, one_line
 from bulkrunner.adapters.reports.page_body import Consequences, Groups, What
 from bulkrunner.adapters.reports.page_head import Head, PagePart
-from bulkrunner.adapters.reports.phrasing import Line, lines_of, parts_line
-from bulkrunner.domain.plan import Action, PlanState
+from bulkrunner.adapters.reports.phrasing import MAX_SIGELS, Line, lines_of, parts_line
+from bulkrunner.domain.plan import WRITING, Action, PlanState
 from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
 from bulkrunner.domain.rules import GateResult
@@ -87,9 +87,24 @@ class Summary(PagePart):
         if not deed:
             return words.text("what_nothing", environment=self.kind_name)
         if self._asks:
-            return words.text("s_asks", library=who, deed=deed)
+            return words.text("s_asks", library=who, deed=deed, where=self._where())
         key = "s_run" if self._data.run else "s_plan"
-        return words.text(key, library=who, deed=deed, environment=self.kind_name)
+        place = self.kind_name
+        return words.text(key, library=who, deed=deed, where=self._where(), environment=place)
+
+    def _where(self) -> str:
+        """Return whose holdings are written, empty where they are of the library that asks."""
+        sigels = sorted(
+            sigel
+            for sigel, counts in self._data.sigels.items()
+            if sigel and any(counts.get(action.value) for action in WRITING)
+        )
+        if set(sigels) <= {self._data.head_text("on_behalf_of")}:
+            return ""
+        if len(sigels) > MAX_SIGELS:
+            return self._words.text("s_where_many", n=self._words.number(len(sigels)))
+        named = [one_line(sigel, 40) for sigel in sigels]
+        return self._words.text("s_where", sigels=self._words.listed(named))
 
     def _one_deed(self) -> str:
         """Return what is done where it is the same to every record, empty where it is not."""

@@ -15,6 +15,7 @@ from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.sandbox.fault_rules import _KNOWN, _SELECTORS, FaultKind, Faults
 from tests.flows.acceptance.test_jobs import EXPECTED
+from tests.project.pictures import PICTURES
 from tests.support.docs import (
     DOCS,
     PACKAGE,
@@ -53,6 +54,24 @@ def test_relative_links_resolve(path):
         target = (path.parent / file).resolve() if file else path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+PICTURE = re.compile(r"!\[([^\]]+)\]\(([^)\s]+)\)")
+
+
+def test_every_picture_is_there_small_and_named_on_a_page():
+    named = {
+        (path.parent / file).resolve(): said
+        for path in PAGES
+        for said, file in PICTURE.findall(FENCE.sub("", read(path)))
+    }
+    there = {path.resolve() for path in (DOCS / "how-to" / "pictures").iterdir()}
+    assert set(named) == there
+    assert {path.stem for path in there} == set(PICTURES)
+    for path in there:
+        assert path.read_bytes().startswith(b"\x89PNG"), path
+        assert path.stat().st_size < 120_000, path
+        assert len(named[path]) > 20, "told to whoever does not see it"
 
 
 def test_every_page_can_be_reached_from_the_front():

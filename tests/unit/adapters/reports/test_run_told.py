@@ -172,6 +172,17 @@ def test_a_wait_that_ended_with_the_run_went_nowhere() -> None:
     assert [one.kind for one in moments(later, decided)] == ["waiting", "went_on", "interrupted"]
 
 
+def test_a_run_says_in_a_sentence_how_its_changes_ended(
+    ledger: LedgerStore, tmp_path: Path
+) -> None:
+    data = with_exclusions(ledger, c4=Result(outcome=Outcome.CONFLICT, code="edited"))
+    told = Page(text_of(data, tmp_path, "html"), "sv").section("outcomes").text
+    assert (
+        "Av 4 ändringar i planen som skulle skrivas: 1 genomförda, 1 konflikter, "
+        "2 undantagna enligt svaret." in told
+    )
+
+
 def test_per_sigel_a_run_counts_outcomes(ledger: LedgerStore, tmp_path: Path) -> None:
     data = with_exclusions(ledger, c4=Result(outcome=Outcome.CONFLICT, code="edited"))
     told = text_of(data, tmp_path, "html")

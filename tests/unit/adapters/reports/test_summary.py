@@ -59,6 +59,16 @@ def test_several_kinds_are_asked_for_by_their_counts_deletions_first(tmp_path: P
     )
 
 
+def test_whose_holdings_are_written_is_said_where_they_are_others_too(tmp_path: Path) -> None:
+    two = data_of(tmp_path / "2", updated(1), updated(5))  # every fifth is NO's
+    assert Summary(two, SV).sentence().endswith("på 2 beståndsposter hos NO och Ylm.")
+    assert Summary(two, EN).sentence().endswith("in 2 holdings of NO and Ylm.")
+    many = replace(two, sigels={f"S{n}": {"update": 1} for n in range(12)})
+    assert Summary(many, SV).sentence().endswith("hos 12 bibliotek.")
+    other = replace(two, sigels={"NO": {"update": 2}, "S": {"refused": 1}, "": {"update": 3}})
+    assert Summary(other, SV).sentence().endswith("hos NO.")
+
+
 def test_what_is_answered_or_run_is_not_asked_for_any_more(tmp_path: Path) -> None:
     approved = reports.report_data(tmp_path / "1", approved=True)
     assert Summary(approved, SV).sentence().startswith("Planen ska radera 2")
