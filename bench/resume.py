@@ -21,17 +21,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bulkrunner.adapters.process import SystemClock
-
 from bulkrunner.adapters.ledger import LedgerStore, open_ledger
+from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.iris import IriMap
-from bulkrunner.domain.manifest import Source
 from bulkrunner.domain.plan import Action, BibSummary, Plan, PlannedChange, PlanState, plan_digest
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rights import Permission, Rights
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
-from bulkrunner.errors import Interrupted
+from bulkrunner.errors import Interrupted, Source
 from bulkrunner.services.gatekeeper import GateInput, Gates
 from bulkrunner.services.running.executor import Executor, Parts
 

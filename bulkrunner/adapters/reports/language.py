@@ -125,6 +125,11 @@ class Language:
         """Return a point in time to the second, by the Swedish clock."""
         return f"{value.astimezone(STOCKHOLM):{self._data['format']['moment']}}"
 
+    def hours(self, window: str) -> str:
+        """Return hours of a day, given as ``20:00-06:00``, as times are written."""
+        sign = self._data["format"]["hours"]
+        return re.sub(r"\b(\d\d):(\d\d)\b", rf"\1{sign}\2", window).replace("-", "–")
+
     def day(self, value: Any) -> str:
         """Return a day; what is no day as it is written."""
         return f"{value:{self._data['format']['date']}}" if isinstance(value, date) else str(value)

@@ -410,7 +410,7 @@ class Consequences(PagePart):
             sentences.append(
                 self._words.text(
                     "estimate_windows",
-                    windows=self._words.listed(list(found.windows)),
+                    windows=self._words.listed([*map(self._words.hours, found.windows)]),
                     timezone=found.timezone,
                     done=self._words.time(found.done_at),
                 )

@@ -128,6 +128,11 @@ def test_times_are_by_the_swedish_clock() -> None:
     assert SV.time(None) == "–"
 
 
+def test_hours_are_written_as_times_are() -> None:
+    assert SV.hours("20:00-06:30") == "20.00–06.30"
+    assert EN.hours("20:00-06:30") == "20:00–06:30"
+
+
 AT = "2026-03-02T09:01:00+00:00"
 
 GATES = [
