@@ -24,9 +24,9 @@ from bulkrunner.sentences import LANGUAGES, Sentence
 COMMANDS = {
     "approve": "answering",
     "check": "jobs",
-    "clients": "health",
+    "clients": "reporting",
     "demo": "sandbox",
-    "doctor": "health",
+    "doctor": "reporting",
     "ledger": "ledger",
     "new": "jobs",
     "pause": "running",

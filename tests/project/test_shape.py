@@ -4,7 +4,7 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 249,
+    "modules": 248,
     "lines": 68_500,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,
