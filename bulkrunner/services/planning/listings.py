@@ -21,6 +21,9 @@ PAGE = 1_000
 DUMP_PAGE = 100
 """Records on a page of a dump; the server's own number."""
 
+TOLD = 5_000
+"""Records of a dump after which it is told how far it was read."""
+
 TRIES = 3
 """How often a search or a dump is begun anew where the catalogue changes it meanwhile."""
 
@@ -280,14 +283,18 @@ class Dumps:
             if repeated := take(page.records):
                 raise _Unfit(Sentence("dump_repeats", count=repeated, offset=offset))
             offset += DUMP_PAGE
-            said = Sentence(
-                "reading_dump", sigel=sigel, count=min(offset, listed.total), total=listed.total
-            )
-            self._progress.waiting(said if page.more else "", None)
+            self._tell(sigel, offset, page, listed.total)
             if not page.more:
                 return listed
             self._heed()
             page = self._reader.dump_page(sigel, offset=offset)
+
+    def _tell(self, sigel: str, count: int, page: DumpPage, total: int) -> None:
+        if not page.more:
+            self._progress.waiting("", None)
+        elif count % TOLD == 0:
+            said = Sentence("reading_dump", sigel=sigel, count=count, total=total)
+            self._progress.waiting(said, None)
 
     @staticmethod
     def _demand_fit(page: DumpPage, offset: int, total: int) -> None:
