@@ -94,7 +94,6 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         plan_digest=plan.plan_digest,
         state="complete" if complete else "interrupted",
         counts=counts,
-        reads=reads_data(reads),
         findings=[
             {"code": found.code, "record": found.record, "message": found.message}
             for found in findings
@@ -122,6 +121,7 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         invocation, "unchanged", program.ledger.plans.count_reasons(plan.id, Action.UNCHANGED)
     )
     if (read := reads_said(reads)) is not None:
+        invocation.document["reads"] = reads_data(reads)
         invocation.say(read, indent=2)
     searches = [found for found in findings if found.code in SEARCH_CODES]
     for found in searches:

@@ -122,7 +122,6 @@ _PLAN = (
     "plan_digest",
     "state",
     "counts",
-    "reads",
     "findings",
     "requests",
 )

@@ -16,12 +16,14 @@ In a catalogue (``en.json``, ``sv.json``: key → template) the form of a value 
                    ``{at:places}``: several, apart by commas
 ``{text:.300}``    no more than so many characters; ``{text:<12}`` no fewer
 ``{at:time}``      a moment (ISO 8601) to the minute, by the reader's clock; ``{at:day}`` its day
+``{text:hours}``   hours of a day, such as ``20:00-06:00``
 =================  =============================================================================
 """
 
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
@@ -154,15 +156,25 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 
 _FORMS: Mapping[str, Mapping[str, str]] = {
-    "en": {"thousands": ",", "time": "%Y-%m-%d %H:%M", "list": "and", "or": "or", "stopped": "; "},
+    "en": {
+        "thousands": ",",
+        "time": "%Y-%m-%d %H:%M",
+        "hours": r"\1:\2-\3:\4",
+        "list": "and",
+        "or": "or",
+        "stopped": "; ",
+    },
     "sv": {
         "thousands": "\u00a0",
         "time": "%Y-%m-%d kl. %H.%M",
+        "hours": r"\1.\2–\3.\4",
         "list": "och",
         "or": "eller",
         "stopped": " ",
     },
 }
+
+_HOURS = re.compile(r"\b(\d\d):(\d\d)-(\d\d):(\d\d)\b")
 
 
 class _Wording(string.Formatter):
@@ -186,6 +198,8 @@ class _Wording(string.Formatter):
                 return self._time(value)
             case "day":
                 return str(value)[:10]
+            case "hours":
+                return _HOURS.sub(self._forms["hours"], self._told(value))
         if format_spec.startswith((".", "<")):
             return format(self._told(value), format_spec)
         one, several = format_spec.split("|")

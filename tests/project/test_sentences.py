@@ -68,6 +68,7 @@ FILLED = {
     "lines": ("ONE", "TWO"),
     "time": "2026-11-30T12:00:00+00:00",
     "day": "2026-11-30",
+    "hours": "20:00-06:00",
     "place": "VALUE",
     "places": ("ONE", "TWO"),
     ".300": "VALUE",
@@ -187,6 +188,7 @@ def test_texts_are_joined():
     ("template", "values", "english", "swedish"),
     [
         ("{n:n}", {"n": 1264}, "1,264", "1\u00a0264"),
+        ("{h:hours}", {"h": "20:00-06:00"}, "20:00-06:00", "20.00–06.00"),
         ("{n:# one|# many}", {"n": 1}, "1 one", "1 one"),
         ("{n:# one|# many}", {"n": 1264}, "1,264 many", "1\u00a0264 many"),
         ("{x:list}", {"x": ["a", "b", "c"]}, "a, b and c", "a, b och c"),

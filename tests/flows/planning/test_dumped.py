@@ -15,9 +15,10 @@ from bulkrunner.domain.plan import Action, Plan, PlannedChange, reads_said
 from bulkrunner.domain.run import Outcome
 from bulkrunner.domain.steps import Step, StepDelete, StepEntry, StepSelection, StepUpdate
 from bulkrunner.errors import Interrupted, Source
+from bulkrunner.services.planning import planner as planner_module
 from bulkrunner.services.planning import selections
 from bulkrunner.services.planning.planner import plan_findings
-from tests.support.executing import Rig
+from tests.support.executing import Rig, appending
 from tests.support.sandbox import EnvironmentControl, running_sandbox
 
 HERE = Source(file="job.yaml", line=1)
@@ -46,6 +47,7 @@ def link_to_record(here: EnvironmentControl, record: str) -> None:
 @pytest.fixture
 def rig(here: EnvironmentControl, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(here, tmp_path)
+    here.move_clock(days=6)  # what another test has changed was changed before the list is made
     yield made
     made.close()
     here.clear_faults()
@@ -358,3 +360,59 @@ def test_a_run_goes_by_the_record_as_it_is_just_before_the_write(rig: Rig) -> No
     done = set(dumped) - {edited, own[30]}
     assert {ended[record].outcome for record in done} == {Outcome.APPLIED}
     assert rig.verify(run).differences == []
+
+
+def test_what_is_changed_while_the_plan_is_made_is_read_singly(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner_module, "BATCH", 60)
+    monkeypatch.setattr(planner_module, "REFRESHED", 1)
+    last = rig.control.records("hold", "Ylm")[-1]
+    catalogue = rig.catalogue()
+    edited: list[str] = []
+
+    class Meanwhile:
+        """Somebody edits a record when the feed has been read for the first time."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(catalogue, name)
+
+        def feed_page(self, *, until: int) -> Any:
+            page = catalogue.feed_page(until=until)
+            if not edited:
+                rig.control.move_clock(seconds=2)
+                rig.control.edit(last)
+                edited.append(last)
+            return page
+
+    planner = rig.planner()
+    planner._reader = Meanwhile()
+    *others, change = changes(rig, planner.make(rig.request(of_library(DELETE)), "p-refreshed"))
+    assert (change.record, change.read_by) == (last, "changed")
+    assert change.before == rig.control.document(last)
+    assert "changed" not in {one.read_by for one in others}
+
+
+def test_single_operations_are_read_from_the_dump_too(rig: Rig) -> None:
+    own = rig.control.records("hold", "Ylm")[40:43]
+    request = replace(rig.request(*(appending(one, "x") for one in own)), reads="dump")
+    found = changes(rig, rig.planner().make(request, "p-operations"))
+    assert {one.read_by for one in found} == {"dump"}
+
+
+def test_another_owner_is_read_singly(rig: Rig) -> None:
+    moved = rig.control.records("hold", "Ylm")[3]
+
+    def mixed(page: Any, offset: int) -> Any:
+        return replace(page, records=tuple(map(foreign, page.records)))
+
+    def foreign(one: Any) -> Any:
+        if not one.iri.endswith(moved):
+            return one
+        record, thing = one.document["@graph"]
+        owner = {"@id": "https://libris.kb.se/library/S"}
+        return replace(one, document={"@graph": [record, {**thing, "heldBy": owner}]})
+
+    plan = with_pages(rig, mixed).make(rig.request(of_library(DELETE)), "p-foreign")
+    (doubtful,) = [one for one in changes(rig, plan) if one.record == moved]
+    assert (doubtful.read_by, doubtful.before) == ("form", rig.control.document(moved))

@@ -73,7 +73,7 @@ def test_the_page_tells_it_in_swedish_with_the_reasons(ledger: LedgerStore, tmp_
         "Pausad av ulla@desk.",
         "Pausen hävdes av eva@desk.",
         "Högsta hastigheten sattes till 2,5 skrivningar i sekunden av eva@desk.",
-        "Väntar: Skrivning tillåts bara 22:00-06:00.",
+        "Väntar: Skrivning tillåts bara 22.00–06.00.",
         "Stoppades. Gränsen på 2 ändringar är nådd.",
         "Återupptogs.",
         "Klar.",
