@@ -47,10 +47,11 @@ def written(rig):
 def no_walk(monkeypatch):
     """The walk comes late: what is found, is found by who hands out the changes."""
     may_walk = threading.Event()
+    may_walk.all_is_sent = lambda: False
     walk = Seals.rest
 
     def later(self, *arguments):
-        while not may_walk.wait(0.01):
+        while not may_walk.wait(0.01) and not may_walk.all_is_sent():
             yield None
         yield from walk(self, *arguments)
 
@@ -77,6 +78,7 @@ def test_a_block_that_was_edited_is_found_before_anything_of_it_is_sent(
     records, plan = planned(rig, own, 6)
     run = rig.begin(plan)
     edit(rig, statement)
+    no_walk.all_is_sent = lambda: not rig.ledger.runs.outcomes(run)["pending"]
     with pytest.raises(GateClosed, match="ledger"):
         rig.resume(run)
     assert rig.ledger.runs.get(run).state is RunState.STOPPED
