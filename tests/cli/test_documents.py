@@ -10,7 +10,9 @@ from bulkrunner.sandbox import seed
 from tests.support.cli import update_label
 from tests.support.sandbox import BIBS, HOLDINGS
 
-PLAN_KEYS = "plan job environment manifest_digest effect_digest plan_digest state counts reads findings requests"
+PLAN_KEYS = (
+    "plan job environment manifest_digest effect_digest plan_digest state counts findings requests"
+)
 RUN_KEYS = "run plan environment state outcomes gates requests"
 COUNTS = ["create", "update", "delete", "unchanged", "refused", "not_found"]
 OUTCOMES = ["applied", "unchanged", "conflict", "refused", "failed", "unknown", "pending"]
