@@ -4,10 +4,10 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 248,
-    "lines": 68_500,
+    "modules": 244,
+    "lines": 68_000,
     "modules over 500 lines": 0,
-    "modules under 80 lines": 5,
+    "modules under 80 lines": 3,
     "base names that stand twice": 0,
     "classes of several bases": 0,
     "modules in services/planning": 18,

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from bulkrunner.adapters.ledger.columns import said
+from bulkrunner.adapters.ledger.columns import kind_of, said
 from bulkrunner.adapters.ledger.document_store import Parcel
 from bulkrunner.adapters.ledger.tables import planned_changes, plans
 from bulkrunner.domain.approvals import Approval, Conditions
@@ -192,7 +192,7 @@ def change_of(row: Row[Any], found: Mapping[str, Document]) -> PlannedChange:
         given=row.given,
         source=Source(file=row.source_file, line=row.source_line, column=row.source_column),
         operation=row.operation,
-        kind=row.kind,
+        kind=kind_of(row.kind),
         declared=row.declared,
         sigel=row.sigel,
         bib=None if row.bib is None else BibSummary(**row.bib),

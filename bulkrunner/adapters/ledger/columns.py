@@ -122,6 +122,17 @@ def said(stored: str) -> str:
     return _read(text_of, stored)
 
 
+def kind_of(stored: str | None) -> str | None:
+    """Return the kind of a record. ChainBroken: what is stored is none."""
+    return _read(_kind, stored)
+
+
+def _kind(value: str | None) -> str | None:
+    if value not in (None, "holding", "bib"):
+        raise ValueError(f"{value!r} is no kind of record")
+    return value
+
+
 def _encodable(value: str) -> bool:
     try:
         value.encode()

@@ -237,9 +237,12 @@ class Executor:
         return self._ending(counter, limit, seen=watch.is_done)
 
     def _await(self, watch: Watch, goes_on: Callable[[], bool]) -> None:
-        """Wait until everything that the run rests on was seen, or the run ends."""
-        told = False
-        while goes_on() and not watch.wait(TICK):
+        """Wait until everything that the run rests on was seen, or something new ends the run."""
+        ending, told = self._control.ending, False
+        # Where its first change ended badly, and was the last one too, the run is over all the same.
+        if ending is not None and (ending.error or ending.state is not RunState.STOPPED):
+            return
+        while (goes_on() or self._control.ending is ending) and not watch.wait(TICK):
             if not told:
                 self._progress.waiting(Sentence("walking_the_rest"), None)
                 told = True

@@ -88,9 +88,12 @@ class Watch:
         return self._idle
 
     def wait(self, seconds: float) -> bool:
-        """Wait until everything was seen; False where that takes longer."""
+        """Wait until everything was seen, or a fault was found; False where that takes longer."""
         with self._changed:
-            return self._clock.wait_for(self._changed, lambda: self._idle, seconds)
+            return self._clock.wait_for(self._changed, self._is_over, seconds)
+
+    def _is_over(self) -> bool:
+        return self._idle or not self._thread.is_alive()
 
     def close(self) -> None:
         """End the thread after the piece that it is at."""
@@ -133,7 +136,7 @@ class Watch:
             self._recheck()
 
     def _walk(self, seals: Seals) -> None:
-        """Look at everything; Stopped where the run ends before."""
+        """Look at everything; Stopped where the run is over before."""
         for fault in self._go_on(seals.rest(self._plan.id, relied_on(self._plan, self._ledger))):
             self._require(fault)
         digests = self._go_on(self._ledger.plans.change_digests(self._plan.id))
@@ -141,7 +144,6 @@ class Watch:
 
     def _go_on(self, pieces: Iterator[T]) -> Iterator[T]:
         for piece in pieces:
-            self._control.check()
             if self._closed:
                 raise Stopped
             self._test_gates()

@@ -96,7 +96,7 @@ def test_a_killed_planner_goes_on_where_it_was(big, tmp_path):
     job = place.job("half", steps=steps, files={"ids.txt": "\n".join(ids)})
     staging = place.sandbox.staging
     staging.clear_log()
-    process = place.start("plan", job, "--env", "staging")
+    process = place.start("plan", job, "--env", "staging", "--source", "get")
     wait_until(lambda: staging.came() > 800)
     process.kill()
     process.communicate()

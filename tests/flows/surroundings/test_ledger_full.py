@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -119,13 +119,12 @@ def test_full_by_a_limit_of_its_own(mixed, monkeypatch):
     mixed.plan()
     real = Database.write
 
+    @contextmanager
     def write(self):
-        context = real(self)
-        connection = context.__enter__()
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        context.__exit__(None, None, None)
-        return real(self)
+        with real(self) as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            yield connection
 
     with monkeypatch.context() as patched:
         patched.setattr(Database, "write", write)
