@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.crashes.adversary.truth import Truth
 from tests.support.cli import Workplace
@@ -62,6 +63,7 @@ class Lives:
     def until_done(self, folder: Path) -> str:
         """Return what went wrong with the processes themselves, or an empty text."""
         arguments: tuple[str, ...] = ("run", str(folder), "--env", "staging")
+        earlier = {run["run"] for run in self._runs()}
         while True:
             process = self._start(*arguments)
             try:
@@ -79,12 +81,16 @@ class Lives:
             if code not in RESUMABLE:
                 return f"exit code {code}: {out.decode()[-800:]} {err.decode()[-1500:]}"
             self._figures[f"exit code {code}"] += 1
-            run = next(iter(self._place("status").document["runs"]), None)
+            # One that was struck before its run began leaves only those of other jobs.
+            run = next((run for run in self._runs() if run["run"] not in earlier), None)
             if run is not None:
                 self._say(f"{code}: {run['state']}, {run['outcomes']}")
                 if run["state"] == "completed":
                     return ""  # struck after its last word
                 arguments = ("resume", run["run"])
+
+    def _runs(self) -> list[dict[str, Any]]:
+        return list(self._place("status").document["runs"])
 
     def _start(self, *arguments: str) -> Command:
         haste = str(self._fate.haste)

@@ -11,7 +11,9 @@ from bulkrunner.domain import ledger_port
 from bulkrunner.domain.run import RunState
 from bulkrunner.errors import GateClosed
 from bulkrunner.sentences import Sentence
+from bulkrunner.services.running.control import Control
 from bulkrunner.services.running.executor import Executor
+from bulkrunner.services.running.watch import Watch
 from tests.support.executing import Rig, setting
 
 
@@ -124,6 +126,19 @@ def test_a_run_is_complete_when_the_walk_is_done_and_not_before(rig, own, no_wal
     rig.control.clear_log()
     assert rig.resume(run).state is RunState.COMPLETED
     assert rig.sent() == []
+
+
+def test_a_walk_that_found_a_fault_is_over_but_not_done(rig, own):
+    _, plan = planned(rig, own, 3)
+    run = rig.begin(plan)
+    control = Control(rig.clock)
+    watch = Watch(rig.ledger, plan, run, control, rig.clock, recheck=lambda: None)
+    edit(rig, "UPDATE planned_changes SET etag = 'x' WHERE number = 3")
+    watch.start()
+    assert any(watch.wait(1.0) for _ in range(60))
+    watch.close()
+    assert not watch.is_done
+    assert control.ending.state is RunState.STOPPED
 
 
 def test_gates_that_are_tested_meanwhile_hold_nothing_up(rig, own, monkeypatch):
