@@ -4,14 +4,14 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 244,
-    "lines": 68_000,
+    "modules": 265,
+    "lines": 75_000,
     "modules over 500 lines": 0,
-    "modules under 80 lines": 3,
+    "modules under 80 lines": 5,
     "base names that stand twice": 0,
     "classes of several bases": 0,
     "modules in services/planning": 18,
-    "lines of docstrings in domain and services": 2_335,
+    "lines of docstrings in domain and services": 2_700,
     "migrations": 1,
     "patterns that recover a language": 0,
 }
