@@ -41,8 +41,10 @@ COMMANDS = {
     "settle": "running",
     "status": "reporting",
     "stop": "running",
+    "submit": "workers",
     "undo": "running",
     "verify": "running",
+    "worker": "workers",
 }
 
 
