@@ -11,6 +11,7 @@ from bulkrunner.domain.approvals import Approval
 from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
 from bulkrunner.domain.rules import Counterpart, Evidence
 from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
+from bulkrunner.domain.standing import Claim, StandingEnd
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence
 
@@ -208,6 +209,41 @@ class ApprovalLedger(Protocol):
     def of_plan(self, plan: str) -> list[Approval]:
         """Return answers to a plan, oldest first."""
 
+    def of_job(self, job: str) -> list[Approval]:
+        """Return answers to every plan of a job, oldest first."""
+
+
+class StandingLedger(Protocol):
+    """Runs that rest on an answer to an earlier plan."""
+
+    def patterns(
+        self, plan: str, *, without: Collection[int] = ()
+    ) -> frozenset[tuple[str, str, str]]:
+        """Return action, kind and pattern of what a plan does; changes of some numbers left out."""
+
+    def claim(self, claim: Claim) -> None:
+        """Store what a run that goes on claims. GateClosed: the bounds leave no room for it."""
+
+    def claims(self, rule: str = "") -> list[Claim]:
+        """Return the claims under a rule, or all, oldest first."""
+
+    def claim_of(self, run: str) -> Claim | None:
+        """Return what a run claimed last; None where it claimed nothing."""
+
+    def used(
+        self, rule: str, addresses: Mapping[str, str], since: datetime, *, but: str = ""
+    ) -> Mapping[str, int]:
+        """Count what runs under a rule, but for one, may have sent since, or may still send."""
+
+    def of_run(self, run: str, since: datetime) -> Mapping[str, int]:
+        """Count what a run may have sent since, and what it has left to send, by action."""
+
+    def end(self, plan: str, *, by: str, reason: str) -> None:
+        """Note that the standing approvals of a plan have ended."""
+
+    def ends(self, plan: str) -> list[StandingEnd]:
+        """Return who ended the standing approvals of a plan, oldest first."""
+
 
 class EvidenceLedger(Protocol):
     """What test runs say of a plan."""
@@ -321,6 +357,7 @@ class Restoration:
     recorded_by: str  # account@host that typed it in
     known_until: datetime  # time of the newest event before; what was sent later it may not know
     was: str = ""  # what spoke against it; empty where nothing did
+    event: int = -1  # of the ledger's chain
 
     def describe(self) -> Sentence:
         """Return it as part of a gate's reason."""
@@ -421,6 +458,10 @@ class Ledger(Protocol):
     @property
     def approvals(self) -> ApprovalLedger:
         """Answers to plans."""
+
+    @property
+    def standing(self) -> StandingLedger:
+        """Runs that rest on an answer to an earlier plan."""
 
     @property
     def evidence(self) -> EvidenceLedger:
