@@ -316,7 +316,7 @@ class ChainLedger(Protocol):
         """Return the chain's newest hash."""
 
     def newest_time(self) -> datetime | None:
-        """Return when the chain's newest event was; None without one."""
+        """Return the latest time of any event of the chain; None without one."""
 
     def position_of(self, head: str) -> int | None:
         """Return which event the chain had, or has, as its newest at this head; None: none."""

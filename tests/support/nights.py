@@ -86,7 +86,9 @@ class Nights:
 
     def planned(self, count: int = 2, **keys: Any) -> str:
         """Write a night, take it through staging; returns the plan for production."""
-        return str(self.place.through_staging(self.write(*self.rows(count), **keys)).document["plan"])
+        return str(
+            self.place.through_staging(self.write(*self.rows(count), **keys)).document["plan"]
+        )
 
     def approved(self, *options: str, count: int = 3, **keys: Any) -> str:
         """Give a standing approval of a night, and run it; returns the plan."""

@@ -54,7 +54,7 @@ from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import RunState
 from bulkrunner.domain.standing import DAY, Bounds, Claim, StandingEnd, over_day
 from bulkrunner.errors import AnswerRefused, GateClosed
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, stored_text
 
 
 class Approvals(Part):
@@ -254,7 +254,8 @@ class StandingApprovals(Part):
     def end(self, plan: str, *, by: str, reason: str) -> None:
         """Note that the standing approvals of a plan have ended."""
         with self._database.write() as connection:
-            row = {"plan": plan, "ended_by": by, "reason": reason, "ended_at": self._clock.now()}
+            kept = {"plan": plan, "ended_by": by, "reason": stored_text(reason)}
+            row = {**kept, "ended_at": self._clock.now()}
             data = {"plan": plan, "row": row_digest(row)}
             event = append_main(connection, "standing_ended", data, at=self._clock.now())
             connection.execute(insert(standing_ends).values(**row, event=event))
@@ -268,7 +269,7 @@ class StandingApprovals(Part):
             StandingEnd(
                 plan=row.plan,
                 by=row.ended_by,
-                reason=row.reason,
+                reason=said(row.reason),
                 ended_at=row.ended_at,
                 event=row.event,
             )

@@ -179,6 +179,16 @@ def test_a_ledger_that_was_restored_knows_no_standing_approval(nights, place):
     nights.closed("the ledger was restored since")
 
 
+def test_a_client_that_is_retired_ends_what_it_was_given(nights, place):
+    first = nights.approved()
+    nights.run()
+    place("clients", "retire", "production", "supplier", "--out", place.folder / "notice.txt")
+    place.client = "cataloguer"
+    nights.planned(1)
+    nights.closed("ended by", "supplier is used no more")
+    assert first
+
+
 def test_the_answer_from_the_page_s_own_text(nights, place):
     plan = nights.planned()
     path = place.folder / "report.json"
