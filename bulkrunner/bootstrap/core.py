@@ -18,8 +18,6 @@ from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.environment import KB_BASES, Environment, Kind, within_agreement
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.rules import hours
-from bulkrunner.domain.schedule import common
 from bulkrunner.errors import ConfigError
 from bulkrunner.sentences import Sentence
 
@@ -215,6 +213,9 @@ class Core:
         Raises:
             ConfigError: its windows and the hours of the plan's rules never meet.
         """
+        from bulkrunner.domain.rules import hours
+        from bulkrunner.domain.schedule import common
+
         agreement = plan.manifest.get("agreement") or {}
         environment = self.settings.environment(plan.environment)
         try:

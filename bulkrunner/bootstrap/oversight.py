@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.domain.environment import Environment, most_rate
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.rights import Rights
-from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError, why_of
 from bulkrunner.sentences import Sentence, joined
@@ -19,6 +17,8 @@ from bulkrunner.sentences import Sentence, joined
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
     from bulkrunner.domain.manifest import Job
+    from bulkrunner.domain.rights import Rights
+    from bulkrunner.domain.rules import GateResult
     from bulkrunner.domain.standing import Claim
     from bulkrunner.services.clients import Retired
     from bulkrunner.services.gatekeeper import GateInput, Gates
@@ -107,6 +107,8 @@ class GateWiring:
             with self._core.reader(self._core.polite(plan.environment)) as reader:
                 return self.gates(plan, rights=reader.rights, whole=whole)
         except BulkRunnerError as error:
+            from bulkrunner.domain.rules import GateResult
+
             gates = self.gates(plan, rights=None, whole=whole)
             return [
                 GateResult(name="rights", open=False, reason=error.message)

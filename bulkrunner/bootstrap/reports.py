@@ -22,6 +22,7 @@ from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.bundles import Checked
+    from bulkrunner.adapters.ledger.copying import Moved
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
     from bulkrunner.domain.ledger_port import Restoration
     from bulkrunner.services.clients import Examined
@@ -325,6 +326,17 @@ class LedgerWiring:
         return LedgerKeeper(self._core.ledger).restore(
             by=by, reason=reason, recorded_by=self._core.account()
         )
+
+    def move(self, source: str, target: str) -> tuple[tuple[str, str], Moved]:
+        """Move a ledger into an empty database; returns both places without passwords."""
+        from bulkrunner.adapters.ledger import open_ledger, shown_url
+        from bulkrunner.adapters.ledger.copying import move_ledger, require_there
+
+        clock = self._core.clock
+        require_there(source)
+        with open_ledger(source, clock=clock) as old, open_ledger(target, clock=clock) as new:
+            done = move_ledger(old, new, clock=clock, by=self._core.account())
+        return (shown_url(source), shown_url(target)), done
 
     def compact(self, before: str) -> Compacted:
         """Drop the documents of old plans."""

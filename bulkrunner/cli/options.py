@@ -156,6 +156,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "compacted",
         "copied",
         "restored",
+        "moved",
     ),
     "new": ("job", "kind", "folder", "manifest", "files", "kinds"),
     "pause": ("run", "state", "paused"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
-from bulkrunner.domain.rules import Counterpart, Evidence
-from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
-from bulkrunner.domain.standing import Claim, StandingEnd
-from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.approvals import Approval
+    from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
+    from bulkrunner.domain.rules import Counterpart, Evidence
+    from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
+    from bulkrunner.domain.standing import Claim, StandingEnd
+    from bulkrunner.domain.steps import InputLine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bulkrunner.domain.changes.change import Change
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.changes.change import Change
 
 
 @dataclass(frozen=True, kw_only=True)

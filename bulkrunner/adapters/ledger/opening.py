@@ -47,6 +47,10 @@ log = logging.getLogger(__name__)
 
 RESTORED = "restored"
 
+# Events that a ledger was moved: the last one of the old, and of the new one the first of its own.
+MOVED_TO = "moved_to"
+MOVED_HERE = "moved_here"
+
 # Events that a process may have stored that died before it noted the first.
 _FEW = 3
 
@@ -63,6 +67,8 @@ class Provenance(Part):
             newest = _event(connection, newest=True)
             if newest is None:
                 return None
+            if (gone := _moved_away(connection)) is not None:
+                return gone
             why = _moved(connection) if file is None else _doubt(connection, noted, file.ledger)
             if why is not None and newest.kind == "backed_up":
                 return Sentence("ledger_is_copy", at=newest.at, why=why)
@@ -89,9 +95,13 @@ class Provenance(Part):
                 **home_of(connection),
             }
             append_main(connection, RESTORED, said, at=now)
+        self.settle_here()
+        return self.restorations()[-1]
+
+    def settle_here(self) -> None:
+        """Note beside the file how far the ledger had come that was moved into it."""
         if self._database.heads is not None:
             self._database.heads.begin(self._newest_heads())
-        return self.restorations()[-1]
 
     def follow(self) -> None:
         """Have the newest events noted beside the ledger's file from now on, unless it is a copy."""
@@ -131,10 +141,22 @@ class Provenance(Part):
             log.warning("%s", error)
 
 
+def _last_of(connection: Connection, *kinds: str) -> Row[Any] | None:
+    query = _of_main().where(events.c.kind.in_(kinds)).order_by(events.c.position.desc())
+    return connection.execute(query.limit(1)).first()
+
+
+def _moved_away(connection: Connection) -> Sentence | None:
+    """Return whereto the ledger was moved, unless somebody has taken it up again."""
+    last = _last_of(connection, MOVED_TO, MOVED_HERE, RESTORED)
+    if last is None or last.kind != MOVED_TO:
+        return None
+    return Sentence("ledger_was_moved", at=last.at, to=json.loads(last.data)["to"])
+
+
 def _moved(connection: Connection) -> Sentence | None:
     """Return what is wrong with a ledger on a server."""
-    query = _of_main().where(events.c.kind == RESTORED).order_by(events.c.position.desc()).limit(1)
-    last = connection.execute(query).first() or _event(connection)
+    last = _last_of(connection, MOVED_HERE, RESTORED) or _event(connection)
     then = None if last is None else json.loads(last.data).get(HOME)
     if then is None or then == home_of(connection)[HOME]:
         return None

@@ -221,6 +221,27 @@ def restore(invocation: Invocation, by: str, reason: str) -> None:
         invocation.say(Sentence("ledger_taken_up_then"))
 
 
+@ledger.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@global_options
+def copy(invocation: Invocation, source: str, target: str) -> None:
+    """Move a ledger into another, empty database, and compare; FROM is closed afterwards."""
+    from bulkrunner.bootstrap import Program
+
+    with Program(invocation.config, invocation.ledger) as program:
+        places, done = program.keeping.move(source, target)
+    invocation.document.update(
+        ledger=places[1],
+        state="moved",
+        head=done.head,
+        moved={"from": places[0], "to": places[1], "rows": done.rows},
+    )
+    place, to = places
+    invocation.say(Sentence("ledger_moved", place=place, to=to, rows=done.rows, head=done.head))
+    invocation.say(Sentence("ledger_moved_then", to=to))
+
+
 def _told(restoration: Restoration) -> dict[str, str]:
     return {
         "at": restoration.at.isoformat(),

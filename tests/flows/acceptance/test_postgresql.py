@@ -70,3 +70,23 @@ def test_the_whole_road(place, own):
     more = place.job("more", operations=update_label(own[3:4], to="Hx"))
     place("plan", more, "--env", "production")
     assert "ledger" in place("run", more, "--env", "production", expect=4).closed
+
+
+def test_a_job_goes_on_where_its_ledger_was_moved_to(server, sandbox, own, tmp_path):
+    first = Workplace(folder=tmp_path / "place", sandbox=sandbox)
+    job = first.job("moved", operations=update_label(own[4:6], to="Hx"))
+    first.approved(job)
+    here, url = f"sqlite:///{first.ledger}", server.of(tmp_path)
+    missing = first("ledger", "copy", f"{here}x", url, expect=2).document
+    assert "there is no ledger at" in missing["error"]["message"]
+    moved = first("ledger", "copy", here, url).document
+    assert (moved["state"], moved["moved"]["from"]) == ("moved", here)
+    assert "ledger" in first("run", job, "--env", "production", expect=4).closed
+    assert first("ledger", "copy", here, url, expect=2).document["error"]["code"] == (
+        "ledger_not_empty"
+    )
+
+    later = Workplace(folder=first.folder, sandbox=sandbox, url=url)
+    later.configure()
+    assert later("ledger", "check").document["head"] == moved["head"]
+    assert later("run", job, "--env", "production").document["outcomes"]["applied"] == 2
