@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,13 @@ from bulkrunner.sentences import Sentence, joined
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+    from bulkrunner.domain.manifest import Job
     from bulkrunner.domain.rights import Rights
     from bulkrunner.domain.rules import GateResult
+    from bulkrunner.domain.standing import Claim
     from bulkrunner.services.clients import Retired
+    from bulkrunner.services.gatekeeper import GateInput, Gates
+    from bulkrunner.services.recurring import Basis, StandingApprovals
     from bulkrunner.services.reviews import Proofs, Reviews
     from bulkrunner.services.running.orders import RunOrders
     from bulkrunner.services.settle import Settler
@@ -41,19 +46,47 @@ class GateWiring:
         whole: bool = False,
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now; ``whole``: look at every row."""
-        from bulkrunner.services.gatekeeper import GateInput, Gates
-
-        return Gates(self._core.ledger, self._core.clock, proofs=self.proofs()).evaluate(
-            GateInput(
-                plan=plan,
-                environment=self._core.settings.environments.get(plan.environment),
-                manifest_digest=self._digest_now(plan),
-                rights=rights,
-                run=run,
-                unknown_writes=unknown_writes,
-                whole=whole,
-            )
+        situation = replace(
+            self._situation(plan, run), rights=rights, unknown_writes=unknown_writes, whole=whole
         )
+        return self._gates().evaluate(situation)
+
+    def _gates(self) -> Gates:
+        from bulkrunner.services.gatekeeper import Gates
+
+        return Gates(self._core.ledger, self._core.clock, proofs=self.proofs())
+
+    def _situation(self, plan: Plan, run: Run | None) -> GateInput:
+        from bulkrunner.services.gatekeeper import GateInput
+
+        now = self._job_now(plan)
+        return GateInput(
+            plan=plan,
+            environment=self._core.settings.environments.get(plan.environment),
+            manifest_digest=now.manifest_digest if now else None,
+            rule_digest=now.rule_digest if now else None,
+            rights=None,
+            run=run,
+        )
+
+    def claim(self, plan: Plan, run_id: str, run: Run | None) -> Claim | None:
+        """Return what a run has to claim of a standing approval; None: nothing.
+
+        GateClosed: its plan rests on no answer any more.
+        """
+        return self._gates().claim(self._situation(plan, run), run_id)
+
+    def basis(self, plan: Plan, run: Run | None = None) -> Basis | None:
+        """Return the standing approval that a plan rests on, or would but for one of its bounds."""
+        if plan.addresses.get("kind") != "production":
+            return None
+        return self._gates().basis(self._situation(plan, run))
+
+    def recurring(self) -> StandingApprovals:
+        """Return what knows standing approvals."""
+        from bulkrunner.services.recurring import StandingApprovals
+
+        return StandingApprovals(self._core.ledger, self._core.clock, proofs=self.proofs())
 
     def proofs(self) -> Proofs:
         """Return what proves the signatures of answers."""
@@ -62,9 +95,9 @@ class GateWiring:
 
         return Proofs(SshSignatures(), reviewers=self._core.signers)
 
-    def _digest_now(self, plan: Plan) -> str | None:
+    def _job_now(self, plan: Plan) -> Job | None:
         try:
-            return self._core.load_again(plan).job.manifest_digest
+            return self._core.load_again(plan).job
         except BulkRunnerError:
             return None
 

@@ -137,6 +137,7 @@ class Plans:
             head={
                 **loaded.head,
                 "inputs": loaded.inputs,
+                **({"rule": loaded.job.rule_digest} if loaded.job.recurring else {}),
                 **({"functions": runners.as_dicts()} if loaded.functions else {}),
             },
             runners=runners,
@@ -272,7 +273,11 @@ class RunningSession:
         self._runs.end_left(self._plan, self.run_id, self._progress)
         if self.run_id is None:
             self._runs.back_up(self._plan, self._progress)
-            self.run_id = self._executor.start(self._plan, new_id("r")).id
+            run_id = new_id("r")
+            claim = self._gating.claim(self._plan, run_id, None)
+            self.run_id = self._executor.start(self._plan, run_id, claim=claim).id
+        elif (claim := self._gating.claim(self._plan, self.run_id, self._run)) is not None:
+            self._core.ledger.standing.claim(claim)
         self._core.note_client(
             self._core.settings.environment(self._plan.environment),
             self._client_id,

@@ -131,7 +131,7 @@ _RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
 KEYS: dict[str, tuple[str, ...]] = {
     "approve": (
         *("plan", "plan_digest", "answer", "by", "reference", "statements", "conditions"),
-        *("signed_by", "draft"),
+        *("signed_by", "draft", "standing"),
     ),
     "check": (
         "job",

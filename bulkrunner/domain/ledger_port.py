@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
     from bulkrunner.domain.rules import Counterpart, Evidence
     from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
+    from bulkrunner.domain.standing import Claim, StandingEnd
     from bulkrunner.domain.steps import InputLine
 
 
@@ -210,6 +211,41 @@ class ApprovalLedger(Protocol):
     def of_plan(self, plan: str) -> list[Approval]:
         """Return answers to a plan, oldest first."""
 
+    def of_job(self, job: str) -> list[Approval]:
+        """Return answers to every plan of a job, oldest first."""
+
+
+class StandingLedger(Protocol):
+    """Runs that rest on an answer to an earlier plan."""
+
+    def patterns(
+        self, plan: str, *, without: Collection[int] = ()
+    ) -> frozenset[tuple[str, str, str]]:
+        """Return action, kind and pattern of what a plan does; changes of some numbers left out."""
+
+    def claim(self, claim: Claim) -> None:
+        """Store what a run that goes on claims. GateClosed: the bounds leave no room for it."""
+
+    def claims(self, rule: str = "") -> list[Claim]:
+        """Return the claims under a rule, or all, oldest first."""
+
+    def claim_of(self, run: str) -> Claim | None:
+        """Return what a run claimed last; None where it claimed nothing."""
+
+    def used(
+        self, rule: str, addresses: Mapping[str, str], since: datetime, *, but: str = ""
+    ) -> Mapping[str, int]:
+        """Count what runs under a rule, but for one, may have sent since, or may still send."""
+
+    def of_run(self, run: str, since: datetime) -> Mapping[str, int]:
+        """Count what a run may have sent since, and what it has left to send, by action."""
+
+    def end(self, plan: str, *, by: str, reason: str) -> None:
+        """Note that the standing approvals of a plan have ended."""
+
+    def ends(self, plan: str) -> list[StandingEnd]:
+        """Return who ended the standing approvals of a plan, oldest first."""
+
 
 class EvidenceLedger(Protocol):
     """What test runs say of a plan."""
@@ -282,7 +318,7 @@ class ChainLedger(Protocol):
         """Return the chain's newest hash."""
 
     def newest_time(self) -> datetime | None:
-        """Return when the chain's newest event was; None without one."""
+        """Return the latest time of any event of the chain; None without one."""
 
     def position_of(self, head: str) -> int | None:
         """Return which event the chain had, or has, as its newest at this head; None: none."""
@@ -323,6 +359,7 @@ class Restoration:
     recorded_by: str  # account@host that typed it in
     known_until: datetime  # time of the newest event before; what was sent later it may not know
     was: str = ""  # what spoke against it; empty where nothing did
+    event: int = -1  # of the ledger's chain
 
     def describe(self) -> Sentence:
         """Return it as part of a gate's reason."""
@@ -423,6 +460,10 @@ class Ledger(Protocol):
     @property
     def approvals(self) -> ApprovalLedger:
         """Answers to plans."""
+
+    @property
+    def standing(self) -> StandingLedger:
+        """Runs that rest on an answer to an earlier plan."""
 
     @property
     def evidence(self) -> EvidenceLedger:

@@ -126,7 +126,9 @@ class Job:
         on_missing: ``report`` (a missing record is ``not_found``) or ``refuse``.
         policy: values of ``[policy]`` that the manifest overrides.
         manifest_digest: over everything, input files included.
-        effect_digest: without title, purpose, agreement, ceilings, policy and accept.
+        effect_digest: without title, purpose, agreement, ceilings, policy, accept and recurring.
+        rule_digest: without the contents of input files and the values of parameters.
+        recurring: the standing approval that is asked for, as plain data; empty where none is.
     """
 
     id: str
@@ -143,6 +145,8 @@ class Job:
     manifest_digest: str
     effect_digest: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    rule_digest: str = ""
+    recurring: Mapping[str, Any] = field(default_factory=dict)
 
 
 Scalar: TypeAlias = str | int | float | bool

@@ -22,6 +22,7 @@ from bulkrunner.domain.run import (
     RunState,
     Wait,
 )
+from bulkrunner.domain.standing import Claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,9 @@ class RunLedger(Protocol):
     def next_pending(self, run: str, *, after: int) -> int | None:
         """Return the number of the first change after one that has no outcome; None: there is none."""
 
+    def open_sends(self, run: str) -> Sequence[int]:
+        """Return the numbers of changes that were sent, perhaps, and have no outcome, in order."""
+
     def pending(
         self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
     ) -> list[WorkItem]:
@@ -139,8 +143,9 @@ class RunLedger(Protocol):
     def sent_since(self, run: str, moment: datetime) -> int:
         """Count the requests of the run that may have written since then."""
 
-    def start(self, run: Run, *, lease: Lease) -> None:
+    def start(self, run: Run, *, lease: Lease, claim: Claim | None = None) -> None:
         """Store a run and its lease; UsageError: another of the job and environment is running."""
+        # ``claim``: on a standing approval. GateClosed: its bounds leave no room for the run.
 
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, func, inspect, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
-from bulkrunner.adapters.ledger.agreements import Approvals, Clients
+from bulkrunner.adapters.ledger.agreements import Approvals, Clients, StandingApprovals
 from bulkrunner.adapters.ledger.audit import Chain
 from bulkrunner.adapters.ledger.chain import append_main, read_head
 from bulkrunner.adapters.ledger.columns import digest_text
@@ -223,6 +223,7 @@ def _restoration(row: Row[Any]) -> Restoration:
         recorded_by=data["recorded_by"],
         known_until=datetime.fromisoformat(data["known_until"]),
         was=data["was"],
+        event=row.position,
     )
 
 
@@ -247,6 +248,7 @@ class LedgerStore:
         self.provenance = Provenance(*shared)
         self.exports = Exports(*shared)
         self.clients = Clients(*shared)
+        self.standing = StandingApprovals(*shared)
 
     def close(self) -> None:
         """Write what is waiting and close the database."""

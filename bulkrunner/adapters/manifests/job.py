@@ -206,6 +206,7 @@ def load_job(
         head,
         manifest_digest=digest({"head": head, "operations": operations} | _declared(tree.data)),
         effect_digest=digest({"head": effect_of(head), "operations": operations}),
+        rule_digest=_rule_digest(tree.data, head, reads),
     )
     return LoadedJob(
         job=job,
@@ -226,6 +227,25 @@ def _values(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[st
         return resolved(known, given)
     except Fault as fault:
         raise UsageError(fault.said, code="bad_parameter") from None
+
+
+def _rule_digest(data: Mapping[str, Any], head: Mapping[str, Any], reads: Sequence[_Read]) -> str:
+    """Return the manifest digest without what changes from night to night.
+
+    That is what stands in the files that name records, and the values of parameters, defaults too.
+    What else is read from files decides what is done with a record, and stays in: tables of old and
+    new values, lists of conditions, functions with their sources and data.
+    """
+    rule = {key: value for key, value in head.items() if key != "parameters"}
+    declared = {
+        name: {"type": one.kind, "required": one.required, "description": one.description}
+        for name, one in parameters_of(data).items()
+    }
+    operations = [
+        {"does": read.part.head, "chosen": read.part.chooses or {"entries": read.digest}}
+        for read in reads
+    ]
+    return digest({"head": rule, "declared": declared, "operations": operations})
 
 
 def _declared(data: Mapping[str, Any]) -> dict[str, Any]:
