@@ -50,7 +50,7 @@ def json_text(value: Any) -> str:
     return _JSON.encode(value)
 
 
-class _Column(TypeDecorator[T]):
+class _Value(TypeDecorator[T]):
     """A column that is asked about its values only where there is one: of most there is none."""
 
     def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], T | None]:
@@ -59,7 +59,7 @@ class _Column(TypeDecorator[T]):
         return lambda value: None if value is None else read(value, dialect)
 
 
-class Instant(_Column[datetime]):
+class Instant(_Value[datetime]):
     """An aware datetime."""
 
     impl = String(32)
@@ -72,7 +72,7 @@ class Instant(_Column[datetime]):
         return None if value is None else _read(_instant, value)
 
 
-class Digest(_Column[str]):
+class Digest(_Value[str]):
     """A ``sha256:<hex>`` text, kept as its 32 bytes."""
 
     impl = LargeBinary(32)
@@ -85,7 +85,7 @@ class Digest(_Column[str]):
         return None if value is None else _read(digest_text, value)
 
 
-class Words(_Column[str]):
+class Words(_Value[str]):
     """Text of any origin.
 
     Catalogues send lone surrogates and NUL, which no database stores as text; such a value is kept
@@ -108,7 +108,7 @@ class Words(_Column[str]):
         return str(_read(json.loads, value[1:]))
 
 
-class Json(_Column[Any]):
+class Json(_Value[Any]):
     """Plain JSON data."""
 
     impl = Text
