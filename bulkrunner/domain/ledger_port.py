@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from bulkrunner.domain.approvals import Approval
     from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
     from bulkrunner.domain.rules import Counterpart, Evidence
-    from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
+    from bulkrunner.domain.run_ledger import (
+        AdvanceLedger,
+        LeaseLedger,
+        OrderLedger,
+        RunLedger,
+    )
     from bulkrunner.domain.standing import Claim, StandingEnd
     from bulkrunner.domain.steps import InputLine
 
@@ -452,6 +457,10 @@ class Ledger(Protocol):
     @property
     def leases(self) -> LeaseLedger:
         """Who drives which run."""
+
+    @property
+    def advances(self) -> AdvanceLedger:
+        """Which process takes a job forward."""
 
     @property
     def orders(self) -> OrderLedger:

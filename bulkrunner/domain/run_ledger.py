@@ -173,6 +173,19 @@ class LeaseLedger(Protocol):
         # None where somebody was quicker.
 
 
+class AdvanceLedger(Protocol):
+    """Which process takes a job forward."""
+
+    def take(
+        self, job: str, owner: Owner, *, expires_at: datetime, replaces: Owner | None = None
+    ) -> tuple[Owner, datetime] | None:
+        """Let a process take a job forward; else return which one does, and until when that counts."""
+        # ``replaces``: whom it may replace.
+
+    def drop(self, job: str) -> None:
+        """Let another process take the job forward."""
+
+
 class OrderLedger(Protocol):
     """Orders to a running run from elsewhere, and what it says it waits for."""
 
