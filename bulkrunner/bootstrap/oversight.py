@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bulkrunner.domain.manifest import Job
     from bulkrunner.domain.rights import Rights
     from bulkrunner.domain.rules import GateResult
-    from bulkrunner.domain.standing import Claim, RestsOn
+    from bulkrunner.domain.standing import Claim, Resting
     from bulkrunner.services.clients import Retired
     from bulkrunner.services.gatekeeper import GateInput, Gates
     from bulkrunner.services.recurring import StandingApprovals
@@ -77,7 +77,7 @@ class GateWiring:
         """
         return self._gates().claim(self._situation(plan, run), run_id)
 
-    def rests_on(self, plan: Plan, run: Run | None) -> RestsOn | None:
+    def rests_on(self, plan: Plan, run: Run | None) -> Resting | None:
         """Return the standing approval that a run rested on, or that would let a plan run now."""
         if plan.addresses.get("kind") != "production":
             return None

@@ -167,7 +167,7 @@ def _of(counts: Mapping[str, int], name: str) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestsOn:
+class Resting:
     """The standing approval that a plan or a run rests on, as reports tell of it."""
 
     plan: str  # whose answers they are

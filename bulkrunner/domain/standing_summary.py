@@ -10,7 +10,7 @@ from typing import Any
 
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.run import Run
-from bulkrunner.domain.standing import ACTIONS, KB_ZONE, RestsOn
+from bulkrunner.domain.standing import ACTIONS, KB_ZONE, Resting
 from bulkrunner.sentences import Sentence
 
 # What a run comes to, in the order in which it is shown; ``unfinished`` is still to be done.
@@ -18,7 +18,7 @@ OUTCOMES = ("unchanged", "conflict", "refused", "failed", "unknown", "unfinished
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunUnder:
+class SummaryRun:
     """One run, and what became of it."""
 
     run: Run
@@ -64,18 +64,18 @@ class StandingSummary:
     job: str
     title: str
     environment: str
-    rests_on: RestsOn
+    rests_on: Resting
     made_at: datetime
     ended: Sentence | None  # why it holds no more
-    runs: tuple[RunUnder, ...] = ()  # oldest first
+    runs: tuple[SummaryRun, ...] = ()  # oldest first
     others: tuple[Plan, ...] = ()  # later plans that did not run by it, with changes
     head: str = ""  # the ledger's
     month: str = ""  # the only one that is told of, empty: all
     totals: Mapping[str, int] = field(default_factory=dict)
 
-    def months(self) -> dict[str, list[RunUnder]]:
+    def months(self) -> dict[str, list[SummaryRun]]:
         """Return the runs of each month, the first month first."""
-        found: dict[str, list[RunUnder]] = {}
+        found: dict[str, list[SummaryRun]] = {}
         for one in self.runs:
             found.setdefault(one.month, []).append(one)
         return found
@@ -100,7 +100,7 @@ class StandingSummary:
         }
 
 
-def total(runs: list[RunUnder] | tuple[RunUnder, ...]) -> Counter[str]:
+def total(runs: list[SummaryRun] | tuple[SummaryRun, ...]) -> Counter[str]:
     """Return the sums of everything that is counted."""
     found: Counter[str] = Counter({"runs": len(runs)})
     for one in runs:

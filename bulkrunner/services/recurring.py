@@ -26,7 +26,7 @@ from bulkrunner.domain.standing import (
     DAY,
     Bounds,
     Claim,
-    RestsOn,
+    Resting,
     deed,
     ends_at,
     over_day,
@@ -60,9 +60,9 @@ class Basis:
         """What every one of the answers asks for besides."""
         return strictest_conditions(answer.conditions for answer in self.answers)
 
-    def rests_on(self) -> RestsOn:
+    def rests_on(self) -> Resting:
         """Return it as reports tell of it."""
-        return RestsOn(
+        return Resting(
             plan=self.approved.id,
             given=tuple((answer.by, answer.reference) for answer in self.answers),
             bounds=self.bounds,
@@ -216,7 +216,7 @@ class StandingApprovals:
         )
         return used, mine
 
-    def rests_on(self, plan: Plan, run: Run | None) -> RestsOn | None:
+    def rests_on(self, plan: Plan, run: Run | None) -> Resting | None:
         """Return the standing approval that a run, or the newest run of a plan, rested on."""
         runs = [run] if run else self._ledger.runs.all(plan=plan.id)[:1]
         claims = (self._ledger.standing.claim_of(one.id) for one in runs)

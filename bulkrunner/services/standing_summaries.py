@@ -11,7 +11,7 @@ from bulkrunner.domain.plan import WRITING, Plan
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.run import Outcome, Run, RunState
 from bulkrunner.domain.standing import ends_at
-from bulkrunner.domain.standing_summary import RunUnder, StandingSummary, total
+from bulkrunner.domain.standing_summary import StandingSummary, SummaryRun, total
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
@@ -130,7 +130,7 @@ class StandingSummaries:
             if later and writes and plan.addresses == basis.approved.addresses:
                 yield plan
 
-    def _under(self, run: Run, basis: Basis) -> RunUnder:
+    def _under(self, run: Run, basis: Basis) -> SummaryRun:
         plan = self._ledger.plans.get(run.plan)
         outcomes = dict(self._ledger.runs.outcomes(run.id))
         outcomes["unfinished"] = outcomes.pop(Outcome.PENDING.value)
@@ -140,7 +140,7 @@ class StandingSummaries:
             applied[one.change.action.value] += 1
             records.append(one.result.record or one.change.record)
         outcomes.pop(Outcome.APPLIED.value)
-        return RunUnder(
+        return SummaryRun(
             run=run,
             plan=plan,
             own=plan.id == basis.approved.id,

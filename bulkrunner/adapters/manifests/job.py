@@ -198,6 +198,9 @@ def load_job(
     """
     found = find(path)
     if inputs:
+        if found.name in inputs:
+            said = Sentence("input_of_no_file", name=found.name)
+            raise UsageError(said, code="unknown_input")
         found = replace(found, folder=replace(found.folder, given=inputs))
     problems = Problems(found.prefix)
     tree = read_tree(found, problems)

@@ -11,7 +11,7 @@ from bulkrunner.adapters.reports.language import Language, language, one_line
 from bulkrunner.adapters.reports.markdown import code, plain
 from bulkrunner.adapters.reports.page import page_margins, page_policy, read_part, templates
 from bulkrunner.domain.standing import ACTIONS
-from bulkrunner.domain.standing_summary import OUTCOMES, RunUnder, StandingSummary, total
+from bulkrunner.domain.standing_summary import OUTCOMES, StandingSummary, SummaryRun, total
 from bulkrunner.domain.text import escaped
 
 FORMATS = ("html", "json", "md")
@@ -52,13 +52,13 @@ class StandingPage:
         """Return the heads of the columns."""
         return [self._words.text(f"st_{name}") for name in ("day", "run", *COUNTED)]
 
-    def _row(self, one: RunUnder) -> Sequence[str]:
+    def _row(self, one: SummaryRun) -> Sequence[str]:
         numbers = one.numbers()
         own = f" ({self._words.text('st_own')})" if one.own else ""
         cells = (self._words.number(numbers[name]) for name in COUNTED)
         return (self._words.time(one.run.started_at), f"{one.run.id}{own}", *cells)
 
-    def _sums(self, runs: Sequence[RunUnder]) -> Iterator[str]:
+    def _sums(self, runs: Sequence[SummaryRun]) -> Iterator[str]:
         sums = total(list(runs))
         return (self._words.number(sums[name]) for name in COUNTED)
 

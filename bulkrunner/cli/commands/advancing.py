@@ -70,7 +70,7 @@ def advance(
     values, files = given_parameters(parameters), given_inputs(inputs)
     invocation.document["steps"] = []
     with Program(invocation.config, invocation.ledger) as program:
-        road = Road(invocation, program, reports)
+        road = Advancer(invocation, program, reports)
         with road.step("check"):
             loaded = program.load_job(job, values, files)
             demand_parameters(loaded.missing)
@@ -111,7 +111,7 @@ def _alone(program: Program, job: str) -> Iterator[Any]:
         ledger.advances.drop(job)
 
 
-class Road:
+class Advancer:
     """One call of ``advance``: what it did, and where it stopped."""
 
     def __init__(self, invocation: Invocation, program: Program, reports: Path) -> None:

@@ -19,7 +19,7 @@ from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, req
 from bulkrunner.domain.rules import Evidence, GateResult, rule_results
 from bulkrunner.domain.run import PROBLEMS, Outcome, Run, RunEvent, RunState
 from bulkrunner.domain.schedule import Hours, end_of_writes
-from bulkrunner.domain.standing import RestsOn
+from bulkrunner.domain.standing import Resting
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
@@ -206,7 +206,7 @@ class ReportService:
         gates: Sequence[GateResult],
         *,
         environment: Environment | None = None,
-        rests_on: RestsOn | None = None,
+        rests_on: Resting | None = None,
     ) -> ReportData:
         """Return the report of a plan or a run; no environment: unknown speed."""
         evidence, now = self._evidence(plan), self._clock.now()
@@ -270,7 +270,7 @@ class ReportService:
         return tuple(sorted(filter(None, self._ledger.plans.count_sigels(plan.id))))
 
     def report_to(
-        self, plan: Plan, run: Run | None, sigel: str, *, rests_on: RestsOn | None = None
+        self, plan: Plan, run: Run | None, sigel: str, *, rests_on: Resting | None = None
     ) -> ReportData:
         """Return what concerns one library of a plan or a run: its own rows and their counts.
 
