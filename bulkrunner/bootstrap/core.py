@@ -80,6 +80,13 @@ class Core:
 
         return shown_url(self.settings.ledger_url)
 
+    def has_ledger(self) -> bool:
+        """Return True if there is a ledger already, or a server that may hold it."""
+        from bulkrunner.adapters.ledger.database import parse_url
+
+        url = parse_url(self.settings.ledger_url)
+        return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
     @property
     def ledger(self) -> LedgerStore:
         """The ledger, opened once."""

@@ -147,6 +147,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "notes",
     ),
     "clients": ("clients", "environment", "client", "retired_at", "retired_by", "notice"),
+    "completion": ("script",),
     "demo": ("report", "folder", "steps"),
     "doctor": ("environments", "network", "ledger", "hosts", "idle_clients"),
     "ledger": (

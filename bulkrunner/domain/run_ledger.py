@@ -119,6 +119,9 @@ class RunLedger(Protocol):
     def next_pending(self, run: str, *, after: int) -> int | None:
         """Return the number of the first change after one that has no outcome; None: there is none."""
 
+    def open_sends(self, run: str) -> Sequence[int]:
+        """Return the numbers of changes that were sent, perhaps, and have no outcome, in order."""
+
     def pending(
         self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
     ) -> list[WorkItem]:

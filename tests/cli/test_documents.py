@@ -105,6 +105,7 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
         "approve": [plan, "--by", "K", "--reference", "1"],
         "check": [job],
         "clients": [],
+        "completion": ["bash"],
         "doctor": ["--env", "staging"],
         "ledger": ["check"],
         "new": ["fresh", "--in", tmp_path],

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from bulkrunner.cli.main import main
 from tests.support.docs import ROOT
 from tests.support.ledgers import SetClock, ledger_url, open_ledger
 
@@ -79,3 +80,8 @@ def test_a_command_loads_only_what_it_needs(command, tmp_path):
     for name in COMMANDS_NEED_NO[command]:
         name = f"bulkrunner{name}" if name.startswith(".") else name
         assert not [one for one in loaded if one == name or one.startswith(f"{name}.")]
+
+
+def test_without_a_command_its_help_is_shown(capsys):
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("Usage: bulkrunner [OPTIONS] [COMMAND]")

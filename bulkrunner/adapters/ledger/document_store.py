@@ -111,7 +111,8 @@ def fetch(connection: Connection, digests: Iterable[str | None]) -> dict[str, Do
         raise ChainBroken(
             Sentence("document_changed_alone", digest=wrong[0]), hint=Sentence("ledger_run_check")
         )
-    return {digest: json.loads(text) for digest, text in content.items() if text}
+    texts = {digest: str(text, "utf-8", "surrogatepass") for digest, text in content.items()}
+    return {digest: json.loads(text) for digest, text in texts.items() if text}
 
 
 def damaged(connection: Connection, digests: Iterable[str]) -> list[str]:

@@ -121,6 +121,20 @@ class Runs(Part):
             query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
             return connection.scalar(query.with_only_columns(planned_changes.c.number).limit(1))
 
+    def open_sends(self, run: str) -> Sequence[int]:
+        """Return the numbers of changes that were sent, perhaps, and have no outcome, in order."""
+        first = self.next_pending(run, after=0)
+        if first is None:
+            return []
+        ended = select(results.c.change).where(
+            results.c.run == run, results.c.change == attempts.c.change
+        )
+        # Changes are sent in their order but for a few: few were sent after the first that is pending.
+        query = select(attempts.c.change).where(attempts.c.run == run, attempts.c.change >= first)
+        query = query.where(~ended.exists()).distinct().order_by(attempts.c.change)
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
     def pending(
         self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
     ) -> list[WorkItem]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_ids
 from bulkrunner.cli.console import signed_said
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.sentences import Sentence
@@ -30,7 +31,7 @@ SHOWN = 500
 def _answer_options(command: F) -> F:
     """Add what both answers take."""
     options = (
-        click.argument("plan", required=False),
+        click.argument("plan", required=False, shell_complete=complete_ids),
         click.option("--by", metavar="NAME", help="Whose answer it is."),
         click.option("--reference", metavar="REF", help="Case number or mail of the answer."),
         click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
 from bulkrunner.cli.console import counted, counts_said
 from bulkrunner.cli.options import (
     Invocation,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
 @click.option("--explain", is_flag=True, help="Say in a sentence what each step will do.")
 @global_options
 def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
@@ -192,8 +193,15 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
-@click.option("--env", "environment", required=True, metavar="ENV", help="Environment to plan for.")
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@click.option(
+    "--env",
+    "environment",
+    shell_complete=complete_environments,
+    required=True,
+    metavar="ENV",
+    help="Environment to plan for.",
+)
 @click.option(
     "--param",
     "parameters",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_environments, complete_ids
 from bulkrunner.cli.console import counts_said, word
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.errors import UsageError
@@ -34,7 +35,7 @@ FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
 
 
 @click.command()
-@click.argument("ids", metavar="ID", nargs=-1)
+@click.argument("ids", metavar="ID", nargs=-1, shell_complete=complete_ids)
 @click.option(
     "--diff",
     is_flag=True,
@@ -151,7 +152,7 @@ def _refuse_apart(given: Sequence[str]) -> None:
 
 
 @click.command()
-@click.argument("id", required=False)
+@click.argument("id", required=False, shell_complete=complete_ids)
 @click.option("--watch", is_flag=True, help="Show it again and again until nothing is running.")
 @global_options
 def status(invocation: Invocation, id: str | None, *, watch: bool) -> None:  # noqa: A002
@@ -270,6 +271,7 @@ def outlook_lines(run: Mapping[str, Any]) -> Iterator[Sentence]:
 @click.option(
     "--env",
     "environment",
+    shell_complete=complete_environments,
     metavar="ENV",
     help="Only this environment (default: all with a client).",
 )
@@ -403,7 +405,7 @@ def _show(invocation: Invocation, client: dict[str, Any]) -> None:
 
 
 @clients.command()
-@click.argument("environment", metavar="ENV")
+@click.argument("environment", metavar="ENV", shell_complete=complete_environments)
 @click.argument("client", required=False)
 @click.option("--by", metavar="NAME", help="Who reports it; default: who runs the program.")
 @click.option(
