@@ -256,8 +256,7 @@ class Gates:
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
             counts=counting_hosts(plan.addresses, policy),
         )
-        changes = self._ledger.plans.changes(plan.id, actions=WRITING, documents=False)
-        kinds = sorted({change.pattern for change in changes})
+        kinds = sorted({pattern for _, _, pattern in self._ledger.standing.patterns(plan.id)})
         missing = [kind for kind in kinds if kind not in tried]
         if not missing:
             runs = ", ".join(sorted({tried[kind] for kind in kinds}))
