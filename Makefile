@@ -2,18 +2,35 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+USABLE := $(VENV)/.usable
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-quick lint format unit browser soak bench census mutants pictures record lock clean
+OLD := import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")
+
+.PHONY: demo wheel test test-quick lint format unit browser soak bench census mutants pictures record lock clean
+
+# What the program itself needs is quickly there, and all that it takes to test it has it too.
+$(USABLE): requirements-run.lock pyproject.toml
+	@test -e $(STAMP) || echo "setting up $(VENV) with what the program needs: about 110 MB, half a minute …"
+	@$(PYTHON) -c '$(OLD)'
+	@test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV)
+	@test -e $(STAMP) || $(PIP) --require-hashes -r requirements-run.lock
+	@test -e $(STAMP) || $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(USABLE)
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
+	@echo "setting up $(VENV) with everything that it takes to test the program: about 550 MB, a minute or two …"
+	@$(PYTHON) -c '$(OLD)'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(STAMP)
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(USABLE) $(STAMP)
 
-demo: $(STAMP)
-	$(BIN)/bulkrunner demo
+demo: $(USABLE)
+	@$(BIN)/bulkrunner demo
+
+wheel: $(USABLE)
+	$(BIN)/hatchling build --target wheel --directory dist
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -70,6 +87,12 @@ record: $(STAMP)
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
+	$(MAKE) requirements-run.lock
+
+# hatchling makes the editable install that make demo uses.
+requirements-run.lock: requirements.lock
+	echo hatchling | $(BIN)/uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links -c requirements.lock -o $@
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,8 +18,6 @@ from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.environment import KB_BASES, Environment, Kind, within_agreement
 from bulkrunner.domain.iris import IriMap
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.rules import hours
-from bulkrunner.domain.schedule import common
 from bulkrunner.errors import ConfigError
 from bulkrunner.sentences import Sentence
 
@@ -83,6 +81,13 @@ class Core:
 
         return shown_url(self.settings.ledger_url)
 
+    def has_ledger(self) -> bool:
+        """Return True if there is a ledger already, or a server that may hold it."""
+        from bulkrunner.adapters.ledger.database import parse_url
+
+        url = parse_url(self.settings.ledger_url)
+        return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
     @property
     def ledger(self) -> LedgerStore:
         """The ledger, opened once."""
@@ -112,12 +117,18 @@ class Core:
         configured = (env.base_uri for env in self.settings.environments.values())
         return tuple(dict.fromkeys((*KB_BASES, *configured)))
 
-    def load_job(self, path: Path, parameters: Mapping[str, Any] | None = None) -> LoadedJob:
+    def load_job(
+        self,
+        path: Path,
+        parameters: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Path] | None = None,
+    ) -> LoadedJob:
         """Read and check a manifest with its input files.
 
         Args:
             path: of the job folder or the manifest.
             parameters: values given for its parameters.
+            inputs: files to be read in place of some that it names.
 
         Raises:
             ManifestError: with every problem found.
@@ -125,11 +136,13 @@ class Core:
         """
         from bulkrunner.adapters.manifests import load_job
 
-        return load_job(path, bases=self.bases(), parameters=parameters)
+        return load_job(path, bases=self.bases(), parameters=parameters, inputs=inputs)
 
     def load_again(self, plan: Plan) -> LoadedJob:
-        """Read the manifest of a plan as it is now, with the plan's own parameters."""
-        return self.load_job(Path(plan.folder), plan.manifest.get("parameters"))
+        """Read the manifest of a plan as it is now, with the plan's own parameters and files."""
+        given = plan.manifest.get("given") or {}
+        inputs = {name: Path(one["path"]) for name, one in given.items()}
+        return self.load_job(Path(plan.folder), plan.manifest.get("parameters"), inputs)
 
     def first_environment(self) -> str:
         """Return the name of where a job is planned first: a test environment if there is one."""
@@ -221,6 +234,9 @@ class Core:
         Raises:
             ConfigError: its windows and the hours of the plan's rules never meet.
         """
+        from bulkrunner.domain.rules import hours
+        from bulkrunner.domain.schedule import common
+
         agreement = plan.manifest.get("agreement") or {}
         environment = self.settings.environment(plan.environment)
         try:

@@ -11,18 +11,23 @@ from bulkrunner.bootstrap.cluster import Cluster
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.domain.environment import Environment, most_rate
 from bulkrunner.domain.plan import Plan
-from bulkrunner.domain.rights import Rights
-from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Run
 from bulkrunner.errors import BulkRunnerError, UsageError, why_of
 from bulkrunner.sentences import Sentence, joined
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.libris.client import ReadOnlyCatalogue
+    from bulkrunner.domain.manifest import Job
+    from bulkrunner.domain.rights import Rights
+    from bulkrunner.domain.rules import GateResult
+    from bulkrunner.domain.standing import Claim, Resting
     from bulkrunner.services.clients import Retired
+    from bulkrunner.services.gatekeeper import GateInput, Gates
+    from bulkrunner.services.recurring import StandingApprovals
     from bulkrunner.services.reviews import Proofs, Reviews
     from bulkrunner.services.running.orders import RunOrders
     from bulkrunner.services.settle import Settler
+    from bulkrunner.services.standing_summaries import StandingSummaries
     from bulkrunner.services.status import Status, StatusService
     from bulkrunner.services.targets import Targets
 
@@ -43,19 +48,56 @@ class GateWiring:
         whole: bool = False,
     ) -> list[GateResult]:
         """Evaluate every gate of a plan as things are now; ``whole``: look at every row."""
-        from bulkrunner.services.gatekeeper import GateInput, Gates
-
-        return Gates(self._core.ledger, self._core.clock, proofs=self.proofs()).evaluate(
-            GateInput(
-                plan=plan,
-                environment=self._core.settings.environments.get(plan.environment),
-                manifest_digest=self._digest_now(plan),
-                rights=rights,
-                run=run,
-                unknown_writes=unknown_writes,
-                whole=whole,
-            )
+        situation = replace(
+            self._situation(plan, run), rights=rights, unknown_writes=unknown_writes, whole=whole
         )
+        return self._gates().evaluate(situation)
+
+    def _gates(self) -> Gates:
+        from bulkrunner.services.gatekeeper import Gates
+
+        return Gates(self._core.ledger, self._core.clock, proofs=self.proofs())
+
+    def _situation(self, plan: Plan, run: Run | None) -> GateInput:
+        from bulkrunner.services.gatekeeper import GateInput
+
+        now = self._job_now(plan)
+        return GateInput(
+            plan=plan,
+            environment=self._core.settings.environments.get(plan.environment),
+            manifest_digest=now.manifest_digest if now else None,
+            rule_digest=now.rule_digest if now else None,
+            rights=None,
+            run=run,
+        )
+
+    def claim(self, plan: Plan, run_id: str, run: Run | None) -> Claim | None:
+        """Return what a run has to claim of a standing approval; None: nothing.
+
+        GateClosed: its plan rests on no answer any more.
+        """
+        return self._gates().claim(self._situation(plan, run), run_id)
+
+    def rests_on(self, plan: Plan, run: Run | None) -> Resting | None:
+        """Return the standing approval that a run rested on, or that would let a plan run now."""
+        if plan.addresses.get("kind") != "production":
+            return None
+        if (found := self.recurring().rests_on(plan, run)) is not None or run is not None:
+            return found
+        basis = self._gates().basis(self._situation(plan, None))
+        return None if basis is None or basis.closed else basis.rests_on()
+
+    def summaries(self) -> StandingSummaries:
+        """Return what lists, ends and sums up standing approvals."""
+        from bulkrunner.services.standing_summaries import StandingSummaries
+
+        return StandingSummaries(self._core.ledger, self._core.clock, self.recurring())
+
+    def recurring(self) -> StandingApprovals:
+        """Return what knows standing approvals."""
+        from bulkrunner.services.recurring import StandingApprovals
+
+        return StandingApprovals(self._core.ledger, self._core.clock, proofs=self.proofs())
 
     def proofs(self) -> Proofs:
         """Return what proves the signatures of answers."""
@@ -64,9 +106,9 @@ class GateWiring:
 
         return Proofs(SshSignatures(), reviewers=self._core.signers)
 
-    def _digest_now(self, plan: Plan) -> str | None:
+    def _job_now(self, plan: Plan) -> Job | None:
         try:
-            return self._core.load_again(plan).job.manifest_digest
+            return self._core.load_again(plan).job
         except BulkRunnerError:
             return None
 
@@ -76,6 +118,8 @@ class GateWiring:
             with self._core.reader(self._core.polite(plan.environment)) as reader:
                 return self.gates(plan, rights=reader.rights, whole=whole)
         except BulkRunnerError as error:
+            from bulkrunner.domain.rules import GateResult
+
             gates = self.gates(plan, rights=None, whole=whole)
             return [
                 GateResult(name="rights", open=False, reason=error.message)

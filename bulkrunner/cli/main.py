@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -22,9 +23,11 @@ from bulkrunner.sentences import LANGUAGES, Sentence
 
 # Command → module of ``bulkrunner.cli.commands``; imported only when needed.
 COMMANDS = {
+    "advance": "advancing",
     "approve": "answering",
     "check": "jobs",
     "clients": "reporting",
+    "completion": "completion",
     "demo": "sandbox",
     "doctor": "reporting",
     "ledger": "ledger",
@@ -39,6 +42,7 @@ COMMANDS = {
     "sandbox": "sandbox",
     "schema": "jobs",
     "settle": "running",
+    "standing": "standing_yeses",
     "status": "reporting",
     "stop": "running",
     "submit": "workers",
@@ -213,7 +217,7 @@ def _usage_hint(error: click.ClickException) -> str:
 def _language(given: list[str]) -> str | None:
     """Return the language that is asked for, wherever it stands in the command."""
     named = os.environ.get("BULKRUNNER_LANG")
-    for word, following in zip(given, [*given[1:], ""], strict=True):
+    for word, following in pairwise([*given, ""]):
         if word == "--lang":
             named = following
         elif word.startswith("--lang="):

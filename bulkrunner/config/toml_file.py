@@ -180,7 +180,9 @@ def fitting(file: ConfigFile | None, faults: Faults, definition: str | None = No
         faults: gets a fault for each violation.
         definition: of the schema, where the file is not the configuration itself.
     """
-    data = deepcopy(file.data) if file else {}
+    if file is None:
+        return {}
+    data = deepcopy(file.data)
     noted: set[tuple[Place, Sentence]] = set()
     for error in list(_validator(definition).iter_errors(data)):
         path = list(error.absolute_path)

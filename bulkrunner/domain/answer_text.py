@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.standing import Bounds, asked_of
 
 MOST_WORDS = 300  # characters of a name, a reference or a title
 
@@ -39,6 +40,14 @@ class Labels:
     per_night: str
     not_before: str
     excluded: str
+    standing: str
+    asked: str
+    rule: str
+    until: str
+    per_run: str
+    per_day: str
+    counted: Mapping[str, str]
+    every: Mapping[str, str]
     reason: str
     name: str
     reference: str
@@ -63,6 +72,20 @@ LABELS: Mapping[str, Labels] = MappingProxyType(
             per_night="Högst per natt",
             not_before="Inte före (ÅÅÅÅ-MM-DD)",
             excluded="Undantagna poster",
+            standing="Stående godkännande av senare körningar med ändringar av samma slag "
+            "(lämna tomt om svaret bara gäller den här planen)",
+            asked="Begärt stående godkännande",
+            rule="Regelns kontrollsumma",
+            until="Stående till och med (ÅÅÅÅ-MM-DD)",
+            per_run="Stående högst per körning",
+            per_day="Stående högst per dygn",
+            counted={
+                "records": "i allt",
+                "update": "ändras",
+                "create": "skapas",
+                "delete": "raderas",
+            },
+            every={"day": "varje dag", "week": "varje vecka", "month": "varje månad"},
             reason="Skäl",
             name="Namn",
             reference="Ärendenummer",
@@ -84,6 +107,20 @@ LABELS: Mapping[str, Labels] = MappingProxyType(
             per_night="At most per night",
             not_before="Not before (YYYY-MM-DD)",
             excluded="Excluded records",
+            standing="Standing approval of later runs with changes of the same kinds "
+            "(leave empty if the answer is to this plan alone)",
+            asked="Standing approval asked for",
+            rule="Rule digest",
+            until="Standing until (YYYY-MM-DD)",
+            per_run="Standing at most per run",
+            per_day="Standing at most in 24 hours",
+            counted={
+                "records": "in all",
+                "update": "changed",
+                "create": "created",
+                "delete": "deleted",
+            },
+            every={"day": "every day", "week": "every week", "month": "every month"},
             reason="Reason",
             name="Name",
             reference="Case number",
@@ -109,6 +146,7 @@ class Answer:
     conditions: Conditions = field(default_factory=Conditions)
     language: str = "sv"
     bibs: int = 0  # how many of the plan's deletions are bibs
+    standing: Bounds | None = None  # within which later plans may run; None: this plan alone
 
 
 def answer_text(plan: Plan, answer: Answer) -> str:
@@ -127,11 +165,44 @@ def answer_text(plan: Plan, answer: Answer) -> str:
             f"{words.not_before}: {asked.not_before or ''}",
             f"{words.excluded}: {', '.join(asked.excluded)}",
             "",
+            *_standing(plan, answer, words),
         ]
     else:
         lines.append(f"{words.reason}: {line(answer.reason)}")
     lines += [f"{words.name}: {line(answer.by)}", f"{words.reference}: {line(answer.reference)}"]
     return "\n".join([*lines, words.end]) + "\n"
+
+
+def _standing(plan: Plan, answer: Answer, words: Labels) -> Iterator[str]:
+    """Yield the lines of a standing approval, where the manifest asks for one."""
+    if (asked := asked_of(plan)) is None:
+        return
+    given = answer.standing
+    yield f"{words.standing}:"
+    yield f"{words.asked}: {bounds_line(asked, words)}"
+    yield f"{words.rule}: {asked.rule}"
+    yield f"{words.until}: {'' if given is None else given.until}"
+    yield f"{words.per_run}: {'' if given is None else counts_line(given.per_run, words)}"
+    yield f"{words.per_day}: {'' if given is None else counts_line(given.per_day, words)}"
+    yield ""
+
+
+def bounds_line(asked: Bounds, words: Labels) -> str:
+    """Return on one line what a manifest asks for."""
+    found = {
+        words.until: str(asked.until),
+        words.per_run: counts_line(asked.per_run, words),
+        words.per_day: counts_line(asked.per_day, words),
+    }
+    told = (f"{label.partition(' (')[0].lower()} {value}" for label, value in found.items())
+    return "; ".join([words.every[asked.every], *told])
+
+
+def counts_line(counts: Mapping[str, int], words: Labels) -> str:
+    """Return numbers of changes, each with what it counts."""
+    return ", ".join(
+        f"{counts[name]} {word}" for name, word in words.counted.items() if name in counts
+    )
 
 
 def _about(plan: Plan, answer: Answer, words: Labels) -> list[str]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.policy import LooserValue, Policy
 from bulkrunner.domain.rules import Level, approvers, broken
+from bulkrunner.domain.standing import Bounds
 from bulkrunner.domain.text import same_to_the_eye
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.sentences import Sentence, joined
@@ -194,7 +195,8 @@ def _weigh_yes(answer: Approval, found: Sequence[WeighedAnswer]) -> WeighedAnswe
 
 def _allows_more(answer: Approval, earlier: Approval) -> bool:
     more = set(answer.statements) - set(earlier.statements)
-    return bool(more or earlier.conditions.lost_in(answer.conditions))
+    wider = answer.standing is not None and answer.standing.allows_more(earlier.standing)
+    return bool(more or wider or earlier.conditions.lost_in(answer.conditions))
 
 
 def _after(earlier: WeighedAnswer, answer: Approval) -> WeighedAnswer:
@@ -335,6 +337,7 @@ class Approval:
     signature: str = ""  # armoured SSH signature, empty where there is none
     signer: str = ""  # identity of the reviewer whose key it is
     key: str = ""  # that key's fingerprint
+    standing: Bounds | None = None  # within which later plans may run too; None: this one alone
     # Event of the ledger that ``head`` is of, -1 where none is; the answer is not older.
     given: int = field(default=-1, compare=False)
     event: int = field(default=-1, compare=False)  # by which it was recorded, -1 before that
@@ -350,7 +353,7 @@ class Approval:
 
     def _said(self) -> tuple[object, ...]:
         reference = same_to_the_eye(self.reference)
-        terms = (frozenset(self.statements), self.conditions)
+        terms = (frozenset(self.statements), self.conditions, self.standing)
         return (self.approved, self.plan_digest, self.head, self.person, reference, terms)
 
     def how(self) -> Sentence:

@@ -65,13 +65,19 @@ def _walk(
                 yield Difference(place=path_text(path), before=before, after=after, kind="changed")
 
 
+def _is_surely_same(one: Any, other: Any) -> bool:
+    """Return True if two values are written alike, so that nothing of them differs."""
+    # ``1``, ``1.0`` and ``true`` are equal to each other, but not written alike.
+    return bool(one == other) and (type(one) is str or repr(one) == repr(other))
+
+
 def _objects(
     before: dict[str, Any], after: dict[str, Any], path: Path, depth: int, *, as_read: bool
 ) -> Iterator[Difference]:
     for key, value in before.items():
         if key not in after:
             yield _removed((*path, key), value)
-        elif type(value) is not str or value != after[key]:
+        elif not _is_surely_same(value, after[key]):
             yield from _walk(value, after[key], (*path, key), depth + 1, as_read=as_read)
     for key, value in after.items():
         if key not in before:

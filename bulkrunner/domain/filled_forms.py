@@ -28,6 +28,12 @@ _FIELDS = {
     "per_night": "per_night",
     "not_before": "not_before",
     "excluded": "excluded",
+    "standing": "standing",
+    "asked": "asked",
+    "rule": "rule",
+    "until": "until",
+    "per_run": "per_run",
+    "per_day": "per_day",
     "reason": "reason",
     "name": "by",
     "reference": "reference",
@@ -41,7 +47,12 @@ LINES = {
     for label, value in _FIELDS.items()
 }
 
-_FILLED_IN = ("per_night", "not_before", "excluded", "reason", "by", "reference")
+# Lines of a standing approval that are filled in; where all are empty none is given.
+GIVEN = ("until", "per_run", "per_day")
+# All lines that only a plan has whose manifest asks for one.
+STANDING = ("standing", "asked", "rule", *GIVEN)
+
+_FILLED_IN = ("per_night", "not_before", "excluded", *GIVEN, "reason", "by", "reference")
 _UNFILLED = re.compile(r"[\s._…<>\[\]()*-]*")
 
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bulkrunner.domain.approvals import Approval
-from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
-from bulkrunner.domain.rules import Counterpart, Evidence
-from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
-from bulkrunner.domain.steps import InputLine
 from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.approvals import Approval
+    from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
+    from bulkrunner.domain.rules import Counterpart, Evidence
+    from bulkrunner.domain.run_ledger import (
+        AdvanceLedger,
+        LeaseLedger,
+        OrderLedger,
+        RunLedger,
+        StandingLedger,
+    )
+    from bulkrunner.domain.steps import InputLine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +216,9 @@ class ApprovalLedger(Protocol):
     def of_plan(self, plan: str) -> list[Approval]:
         """Return answers to a plan, oldest first."""
 
+    def of_job(self, job: str) -> list[Approval]:
+        """Return answers to every plan of a job, oldest first."""
+
 
 class EvidenceLedger(Protocol):
     """What test runs say of a plan."""
@@ -280,7 +291,7 @@ class ChainLedger(Protocol):
         """Return the chain's newest hash."""
 
     def newest_time(self) -> datetime | None:
-        """Return when the chain's newest event was; None without one."""
+        """Return the latest time of any event of the chain; None without one."""
 
     def position_of(self, head: str) -> int | None:
         """Return which event the chain had, or has, as its newest at this head; None: none."""
@@ -321,6 +332,7 @@ class Restoration:
     recorded_by: str  # account@host that typed it in
     known_until: datetime  # time of the newest event before; what was sent later it may not know
     was: str = ""  # what spoke against it; empty where nothing did
+    event: int = -1  # of the ledger's chain
 
     def describe(self) -> Sentence:
         """Return it as part of a gate's reason."""
@@ -415,12 +427,20 @@ class Ledger(Protocol):
         """Who drives which run."""
 
     @property
+    def advances(self) -> AdvanceLedger:
+        """Which process takes a job forward."""
+
+    @property
     def orders(self) -> OrderLedger:
         """Orders to a running run from elsewhere, and what it says it waits for."""
 
     @property
     def approvals(self) -> ApprovalLedger:
         """Answers to plans."""
+
+    @property
+    def standing(self) -> StandingLedger:
+        """Runs that rest on an answer to an earlier plan."""
 
     @property
     def evidence(self) -> EvidenceLedger:

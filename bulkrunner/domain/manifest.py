@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bulkrunner.domain.changes.change import Change
 from bulkrunner.errors import Fault, Source
 from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.changes.change import Change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,9 @@ class Job:
         on_missing: ``report`` (a missing record is ``not_found``) or ``refuse``.
         policy: values of ``[policy]`` that the manifest overrides.
         manifest_digest: over everything, input files included.
-        effect_digest: without title, purpose, agreement, ceilings, policy and accept.
+        effect_digest: without title, purpose, agreement, ceilings, policy, accept and recurring.
+        rule_digest: without the contents of input files and the values of parameters.
+        recurring: the standing approval that is asked for, as plain data; empty where none is.
     """
 
     id: str
@@ -141,6 +145,8 @@ class Job:
     manifest_digest: str
     effect_digest: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    rule_digest: str = ""
+    recurring: Mapping[str, Any] = field(default_factory=dict)
 
 
 Scalar: TypeAlias = str | int | float | bool

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from threading import Condition
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bulkrunner.domain.approvals import Signer
-from bulkrunner.domain.catalogue import (
-    Activity,
-    DumpPage,
-    DumpRow,
-    FindPage,
-    Held,
-    ReadAnswer,
-    WriteAnswer,
-)
-from bulkrunner.domain.records import Document
-from bulkrunner.domain.rights import Rights
+if TYPE_CHECKING:
+    from bulkrunner.domain.approvals import Signer
+    from bulkrunner.domain.catalogue import (
+        Activity,
+        DumpPage,
+        DumpRow,
+        FindPage,
+        Held,
+        ReadAnswer,
+        WriteAnswer,
+    )
+    from bulkrunner.domain.records import Document
+    from bulkrunner.domain.rights import Rights
 
 
 class Clock(Protocol):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import quote_plus, unquote_plus
 
@@ -77,7 +78,12 @@ def sigel_of_iri(iri: Any) -> str | None:
     """Return the sigel of a library IRI, or None for anything else."""
     # Another host's is none, nor is one with letters encoded that need not be (``Y%6Cm``): the
     # server would read a sigel out of it, but no library has it.
-    if not isinstance(iri, str) or not iri.startswith(LIBRARY_PREFIX) or iri == LIBRARY_PREFIX:
+    return _sigel_of(iri) if isinstance(iri, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _sigel_of(iri: str) -> str | None:
+    if not iri.startswith(LIBRARY_PREFIX) or iri == LIBRARY_PREFIX:
         return None
     sigel = unquote_plus(iri.removeprefix(LIBRARY_PREFIX))
     return sigel if library_iri(sigel) == iri else None
@@ -123,6 +129,8 @@ def component_holders(document: Document) -> list[str | None]:
     # They count wherever they stand: in components of components, in nested lists, in a third part
     # of the graph or beside it. A component without ``heldBy`` contributes nothing: it belongs to
     # the item's library. The name written as JSON-LD may write it too (``kbv:heldBy``) is nobody's.
+    if "heldBy" in thing_part(document) and repr(document).lower().count("heldby") == 1:
+        return []  # it is the item's own: nothing else is written like it
     own = {key: value for key, value in thing_part(document).items() if key != "heldBy"}
     graph = document.get("@graph")
     others = [graph[0], *graph[2:]] if isinstance(graph, list) and graph else []
@@ -138,12 +146,13 @@ def component_holders(document: Document) -> list[str | None]:
                     holders.extend(sigel_of_iri(link_of(link)) for link in links)
                 elif _names_a_holder(key):
                     holders.append(None)
-            left += reversed(node.values())
+            left += [one for one in reversed(node.values()) if isinstance(one, (dict, list))]
         elif isinstance(node, list):
-            left += reversed(node)
+            left += [one for one in reversed(node) if isinstance(one, (dict, list))]
     return holders
 
 
+@lru_cache(maxsize=4096)
 def _names_a_holder(key: str) -> bool:
     end = key.strip()[-7:].lower()
     return end.endswith("heldby") and end[0] in ":/#h"

@@ -1,4 +1,4 @@
-"""What the ledger keeps of runs: changes that wait or ended, leases and orders."""
+"""What the ledger keeps of runs: changes that wait or ended, leases, orders, what they rest on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bulkrunner.domain.run import (
     RunState,
     Wait,
 )
+from bulkrunner.domain.standing import Claim, StandingEnd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,9 @@ class RunLedger(Protocol):
     def next_pending(self, run: str, *, after: int) -> int | None:
         """Return the number of the first change after one that has no outcome; None: there is none."""
 
+    def open_sends(self, run: str) -> Sequence[int]:
+        """Return the numbers of changes that were sent, perhaps, and have no outcome, in order."""
+
     def pending(
         self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200
     ) -> list[WorkItem]:
@@ -139,8 +143,9 @@ class RunLedger(Protocol):
     def sent_since(self, run: str, moment: datetime) -> int:
         """Count the requests of the run that may have written since then."""
 
-    def start(self, run: Run, *, lease: Lease) -> None:
+    def start(self, run: Run, *, lease: Lease, claim: Claim | None = None) -> None:
         """Store a run and its lease; UsageError: another of the job and environment is running."""
+        # ``claim``: on a standing approval. GateClosed: its bounds leave no room for the run.
 
     def stop_requested(self, run: str) -> str | None:
         """Return the reason of a stop that was asked for and not yet obeyed."""
@@ -169,6 +174,51 @@ class LeaseLedger(Protocol):
     ) -> Lease | None:
         """Take the lease, with a higher token, if its token is ``replaces`` (None: nobody's)."""
         # None where somebody was quicker.
+
+
+class AdvanceLedger(Protocol):
+    """Which process takes a job forward."""
+
+    def take(
+        self, job: str, owner: Owner, *, expires_at: datetime, replaces: Owner | None = None
+    ) -> tuple[Owner, datetime] | None:
+        """Let a process take a job forward; else return which one does, and until when that counts."""
+        # ``replaces``: whom it may replace.
+
+    def drop(self, job: str) -> None:
+        """Let another process take the job forward."""
+
+
+class StandingLedger(Protocol):
+    """Runs that rest on an answer to an earlier plan."""
+
+    def patterns(
+        self, plan: str, *, without: Collection[int] = ()
+    ) -> frozenset[tuple[str, str, str]]:
+        """Return action, kind and pattern of what a plan does; changes of some numbers left out."""
+
+    def claim(self, claim: Claim) -> None:
+        """Store what a run that goes on claims. GateClosed: the bounds leave no room for it."""
+
+    def claims(self, rule: str = "") -> list[Claim]:
+        """Return the claims under a rule, or all, oldest first."""
+
+    def claim_of(self, run: str) -> Claim | None:
+        """Return what a run claimed last; None where it claimed nothing."""
+
+    def used(
+        self, rule: str, addresses: Mapping[str, str], since: datetime, *, but: str = ""
+    ) -> Mapping[str, int]:
+        """Count what runs under a rule, but for one, may have sent since, or may still send."""
+
+    def of_run(self, run: str, since: datetime) -> Mapping[str, int]:
+        """Count what a run may have sent since, and what it has left to send, by action."""
+
+    def end(self, plan: str, *, by: str, reason: str) -> None:
+        """Note that the standing approvals of a plan have ended."""
+
+    def ends(self, plan: str) -> list[StandingEnd]:
+        """Return who ended the standing approvals of a plan, oldest first."""
 
 
 class OrderLedger(Protocol):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from bulkrunner.domain.changes.change import Change
-from bulkrunner.domain.expressions.conditions import Condition
-from bulkrunner.domain.functions import FunctionSource
 from bulkrunner.domain.manifest import Declared, Job
-from bulkrunner.domain.refusals import Refusal
-from bulkrunner.errors import Source
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.changes.change import Change
+    from bulkrunner.domain.expressions.conditions import Condition
+    from bulkrunner.domain.functions import FunctionSource
+    from bulkrunner.domain.refusals import Refusal
+    from bulkrunner.errors import Source
 
 Value: TypeAlias = Any
 """JSON, or a ``Dynamic`` where it refers to the record, its bib, the row or a parameter."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkrunner.domain.canonical import canonical_bytes, same
 from bulkrunner.domain.places import RECORD_PATH, THING_PATH, Path
 from bulkrunner.domain.plan import Action, Plan, PlannedChange, operation_digest
 from bulkrunner.domain.records import WRITTEN_AT_SAVE, Document, record_part, thing_part
-from bulkrunner.domain.report_groups import restoring_pattern
 from bulkrunner.domain.run import Result
-from bulkrunner.domain.settlement.updates import Left
 from bulkrunner.domain.stored_form import comparable
 from bulkrunner.errors import Source
 from bulkrunner.sentences import Sentence
+
+if TYPE_CHECKING:
+    from bulkrunner.domain.settlement.updates import Left
 
 # What an approval says, word for word, to an undo that no test environment has tried.
 UNTRIED = "undo, untried"
@@ -69,6 +70,8 @@ class Restore:
 
     def kind_of_restoring(self) -> Sentence:
         """Return what staging must have tried, as a pattern."""
+        from bulkrunner.domain.report_groups import restoring_pattern
+
         return restoring_pattern(self.change.action, self.change.kind)
 
     def wanted(self) -> Document | None:
@@ -79,6 +82,8 @@ class Restore:
 
     def left(self) -> Left:
         """Return what the run left of the record."""
+        from bulkrunner.domain.settlement.updates import Left
+
         return Left.by(self.change, self.result, self.sigel)
 
 

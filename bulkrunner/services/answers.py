@@ -10,16 +10,28 @@ from datetime import date
 from bulkrunner.domain.answer_text import (
     LABELS,
     Answer,
+    bounds_line,
     line,
     of_nobody,
     plan_facts,
 )
 from bulkrunner.domain.approvals import MOST_EXCLUDED, Conditions, permitted_statements
-from bulkrunner.domain.filled_forms import DASHES, LINES, FilledForm, Found, alike, unfilled
+from bulkrunner.domain.filled_forms import (
+    DASHES,
+    GIVEN,
+    LINES,
+    STANDING,
+    FilledForm,
+    Found,
+    alike,
+    unfilled,
+)
 from bulkrunner.domain.iris import SHORT_ID
 from bulkrunner.domain.plan import Plan
+from bulkrunner.domain.standing import Bounds, asked_of
 from bulkrunner.errors import AnswerRefused
 from bulkrunner.sentences import Sentence
+from bulkrunner.services.given_bounds import ASK_AGAIN, given_within, unclear, written
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PLAN = re.compile(r"p-[0-9a-z]{1,40}")
@@ -41,8 +53,6 @@ _NEEDED = ("plan", "digest", "job", "environment", "extent", "head", "by", "refe
 
 # Lines of a no that must be understood; whatever else stands there, it is a no.
 _OF_A_NO = ("plan", "digest", "head")
-
-_ASK_AGAIN = Sentence("answer_unclear_hint")
 
 
 def the_answer(found: Found, *, approved: bool) -> FilledForm:
@@ -99,7 +109,7 @@ def plan_named(form: FilledForm) -> str:
     """Return the id of the plan that an answer is to; raise AnswerRefused if it names none."""
     name = _hyphened("".join(form["plan"].split()))
     if not _PLAN.fullmatch(name):
-        raise _unclear("plan", form["plan"], Sentence("answer_wants_plan"))
+        raise unclear("plan", form["plan"], Sentence("answer_wants_plan"))
     return name
 
 
@@ -146,6 +156,7 @@ def understood(
         reference=_case(form["reference"]),
         statements=_agreed(form["agreed"], plan),
         conditions=_conditions(form, plan, holds),
+        standing=_standing(form, plan),
     )
 
 
@@ -154,7 +165,7 @@ def _check_twice(form: FilledForm) -> None:
         if form.approved or name in _OF_A_NO:
             raise AnswerRefused(
                 Sentence("answer_line_twice", lines=repr(LINES[name])),
-                hint=_ASK_AGAIN,
+                hint=ASK_AGAIN,
                 code="answer_unclear",
             )
 
@@ -163,18 +174,18 @@ def _check_lines(form: FilledForm) -> None:
     if form.stray:
         raise AnswerRefused(
             Sentence("answer_words_between", stray=repr(line(form.stray)[:100])),
-            hint=_ASK_AGAIN,
+            hint=ASK_AGAIN,
             code="answer_unclear",
         )
     for name in _NEEDED:
         if not form.has(name):
             raise AnswerRefused(
                 Sentence("answer_line_gone", lines=repr(LINES[name])),
-                hint=_ASK_AGAIN,
+                hint=ASK_AGAIN,
                 code="answer_unclear",
             )
     if not unfilled(form["conditions"]):
-        raise _unclear("conditions", form["conditions"], Sentence("answer_wants_nothing"))
+        raise unclear("conditions", form["conditions"], Sentence("answer_wants_nothing"))
     if form.has("reason"):
         raise AnswerRefused(
             Sentence(
@@ -182,7 +193,7 @@ def _check_lines(form: FilledForm) -> None:
                 reason=repr(LINES["reason"]),
                 reason2=repr(line(form["reason"])[:100]),
             ),
-            hint=_ASK_AGAIN,
+            hint=ASK_AGAIN,
             code="answer_unclear",
         )
 
@@ -190,7 +201,7 @@ def _check_lines(form: FilledForm) -> None:
 def _check_facts(form: FilledForm, plan: Plan, bibs: int) -> None:
     for name, known in plan_facts(plan, bibs).items():
         if form.has(name) and alike(form[name]) not in map(alike, known):
-            raise _unclear(
+            raise unclear(
                 name, form[name], Sentence("answer_wants_as_reported", known=repr(known[0]))
             )
 
@@ -235,7 +246,7 @@ def other_digest(digest: str, plan: Plan) -> AnswerRefused:
 def _digest(name: str, form: FilledForm) -> str:
     found = "".join(form[name].split()).lower()
     if not _DIGEST.fullmatch(found):
-        raise _unclear(name, form[name], Sentence("answer_wants_digest"))
+        raise unclear(name, form[name], Sentence("answer_wants_digest"))
     return found
 
 
@@ -271,9 +282,44 @@ def _agreed(text: str, plan: Plan) -> tuple[str, ...]:
 def _conditions(form: FilledForm, plan: Plan, holds: Callable[[str], bool]) -> Conditions:
     return Conditions(
         per_night=_per_night(form["per_night"]),
-        not_before=_day(_hyphened(form["not_before"])),
+        not_before=_day("not_before", _hyphened(form["not_before"])),
         excluded=excluded(_SPLIT.split(_each_named(form["excluded"])), plan, holds),
     )
+
+
+def _standing(form: FilledForm, plan: Plan) -> Bounds | None:
+    """Return the standing approval that an answer gives; None where it is to this plan alone."""
+    there = [name for name in STANDING if form.has(name)]
+    asked = asked_of(plan)
+    if asked is None:
+        if there:
+            name = there[0]
+            said = Sentence("answer_standing_none", plan=plan.id)
+            raise unclear(name, form[name] or LINES[name], said)
+        return None
+    if not unfilled(form["standing"]):
+        raise unclear("standing", form["standing"], Sentence("answer_wants_nothing"))
+    known = [bounds_line(asked, words) for words in LABELS.values()]
+    if form.has("asked") and alike(form["asked"]) not in map(alike, known):
+        said = Sentence("answer_wants_as_reported", known=repr(known[0]))
+        raise unclear("asked", form["asked"], said)
+    if form.has("rule") and _digest("rule", form) != asked.rule:
+        raise unclear(
+            "rule", form["rule"], Sentence("answer_wants_as_reported", known=repr(asked.rule))
+        )
+    if all(unfilled(form[name]) for name in GIVEN):
+        return None
+    for name in STANDING:
+        if not form.has(name):
+            raise AnswerRefused(
+                Sentence("answer_line_gone", lines=repr(LINES[name])),
+                hint=ASK_AGAIN,
+                code="answer_unclear",
+            )
+    until = _day("until", _hyphened(form["until"]))
+    if until is None:
+        raise unclear("until", form["until"] or "…", Sentence("answer_wants_until"))
+    return given_within(asked, until=until, per_run=form["per_run"], per_day=form["per_day"])
 
 
 def _each_named(text: str) -> str:
@@ -281,7 +327,7 @@ def _each_named(text: str) -> str:
     text = _hyphened(text)
     for row in text.splitlines():
         if _RANGE.search(row) and not row.lstrip().startswith("-"):
-            raise _unclear("excluded", row, Sentence("answer_wants_one_id_each"))
+            raise unclear("excluded", row, Sentence("answer_wants_one_id_each"))
     return text
 
 
@@ -293,27 +339,22 @@ def _per_night(text: str) -> int | None:
     if unfilled(text):
         return None
     # A number is not put together from several lines: they may have been cells of a table.
-    found = None if "\n" in text.strip() else _NIGHT.fullmatch(_written(text))
+    found = None if "\n" in text.strip() else _NIGHT.fullmatch(written(text))
     number = re.sub(r"[ .,]", "", found[1]) if found else ""
     if not number or int(number) < 1:
-        raise _unclear("per_night", text, Sentence("answer_wants_number"))
+        raise unclear("per_night", text, Sentence("answer_wants_number"))
     return int(number)
 
 
-def _day(text: str) -> date | None:
+def _day(name: str, text: str) -> date | None:
     if unfilled(text):
         return None
     try:
-        if _DAY.fullmatch(day := _written(text)):
+        if _DAY.fullmatch(day := written(text)):
             return date.fromisoformat(day)
     except ValueError:
         pass
-    raise _unclear("not_before", text, Sentence("answer_wants_day"))
-
-
-def _written(text: str) -> str:
-    """Return what was written on a line, without the line itself and marks of bold letters."""
-    return text.strip(" ._*\n")
+    raise unclear(name, text, Sentence("answer_wants_day"))
 
 
 def excluded(given: Sequence[str], plan: Plan, holds: Callable[[str], bool]) -> tuple[str, ...]:
@@ -342,7 +383,7 @@ def _excluded(word: str, plan: Plan) -> str:
         return word
     name = word.removesuffix("#it").rpartition("/")[2]
     if not SHORT_ID.fullmatch(name):
-        raise _unclear("excluded", word, Sentence("answer_wants_ids", plan=plan.id))
+        raise unclear("excluded", word, Sentence("answer_wants_ids", plan=plan.id))
     return name
 
 
@@ -370,7 +411,7 @@ _FROM_A_DAY = re.compile(
 
 def _name(text: str) -> str:
     """Return the name of a person; words that are none may be a condition."""
-    said = " ".join(_ADDRESS.sub(" ", _written(text)).split())
+    said = " ".join(_ADDRESS.sub(" ", written(text)).split())
     words = [word.strip(",()") for word in said.split()]
     small = [word for word in words if word[:1].islower() and not _PARTICLE.fullmatch(word)]
     shouted = [word for word in words if len(word) > 4 and word.isupper()]
@@ -381,27 +422,17 @@ def _name(text: str) -> str:
         or (small and (len(small) < len(words) or len(words) > _MOST_NAMES // 2))
         or (shouted and any(not word.isupper() for word in words))
     ):
-        raise _unclear("by", text, Sentence("answer_wants_name"))
+        raise unclear("by", text, Sentence("answer_wants_name"))
     return line(_ADDRESS.sub(" ", text))
 
 
 def _case(text: str) -> str:
     """Return a case number, or where else the answer is kept."""
-    words = _written(text).split()
-    if _FROM_A_DAY.search(_written(text)):
-        raise _unclear("reference", text, Sentence("answer_wants_number_no_day"))
+    words = written(text).split()
+    if _FROM_A_DAY.search(written(text)):
+        raise unclear("reference", text, Sentence("answer_wants_number_no_day"))
     known = (_CASE_WORDS.fullmatch(word) or _CASE_WORD.fullmatch(word) for word in words)
     odd = [word for word in words if not _CASE_WORDS.fullmatch(word) and of_nobody(word)]
     if len(words) > _MOST_CASE_WORDS or odd or not all(known):
-        raise _unclear("reference", text, Sentence("answer_wants_case"))
+        raise unclear("reference", text, Sentence("answer_wants_case"))
     return line(text)
-
-
-def _unclear(name: str, text: str, wanted: str) -> AnswerRefused:
-    return AnswerRefused(
-        Sentence(
-            "answer_unclear", lines=repr(LINES[name]), text=repr(line(text)[:100]), wanted=wanted
-        ),
-        hint=_ASK_AGAIN,
-        code="answer_unclear",
-    )

@@ -16,6 +16,7 @@ from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.run import Run, RunState
 from bulkrunner.errors import AccessLost, BulkRunnerError, UsageError
 from bulkrunner.sentences import VERBATIM, Sentence, as_sentence
+from bulkrunner.services.recurring import StandingApprovals
 from bulkrunner.services.running.lease import Drivers
 
 
@@ -116,6 +117,7 @@ class ClientService:
                     hint=Sentence("client_in_use_hint", run=run.id),
                     code="still_running",
                 )
+        self._end_standing(environment, client, by=by)
         retired = self._ledger.clients.retire(environment, client, by=by, at=self._clock.now())
         names = [use.use for use in retired.uses]
         used = [runs[name].plan if name in runs else name for name in names]
@@ -124,6 +126,23 @@ class ClientService:
             plans=tuple(plans[name] for name in dict.fromkeys(used) if name in plans),
             unfinished=tuple(run for run in mine if run.state is not RunState.COMPLETED),
         )
+
+    def _end_standing(self, environment: str, client: str, *, by: str) -> None:
+        """End the standing approvals of plans that a client made."""
+        runs, plans = self._known()
+        uses = {
+            use.use
+            for one in self._ledger.clients.all()
+            if (one.environment, one.client) == (environment, client)
+            for use in one.uses
+        }
+        made = {runs[use].plan if use in runs else use for use in uses}
+        service = StandingApprovals(self._ledger, self._clock)
+        for job in sorted({plans[name].job for name in made if name in plans}):
+            for basis in service.given(job):
+                if basis.approved.id in made and service.ended(basis) is None:
+                    reason = Sentence("standing_client_retired", client=client)
+                    self._ledger.standing.end(basis.approved.id, by=by, reason=reason)
 
     def _runs_of(self, environment: str, client: str, runs: Mapping[str, Run]) -> list[Run]:
         return [

@@ -13,6 +13,7 @@ from bulkrunner.domain.approvals import (
     agrees_untried,
     opens_at,
     permit,
+    the_no,
 )
 from bulkrunner.domain.environment import KB_TEST_HOSTS, Environment, Kind, host_of, is_loopback
 from bulkrunner.domain.ledger_port import RESTORE, Ledger, Seals
@@ -22,10 +23,13 @@ from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rights import Rights
 from bulkrunner.domain.rules import Evidence, GateResult
 from bulkrunner.domain.run import Run, outcome_count
+from bulkrunner.domain.standing import Claim
 from bulkrunner.domain.undo import UNTRIED, undone_by
 from bulkrunner.errors import AccessLost
 from bulkrunner.sentences import Sentence, joined
+from bulkrunner.services.recurring import Basis, StandingApprovals
 from bulkrunner.services.reviews import Proofs
+from bulkrunner.services.targets import open_gates
 
 MAX_REASONS = 3
 MAX_WORDS = 300
@@ -46,6 +50,7 @@ class GateInput:
     run: Run | None = None
     unknown_writes: Callable[[], str | None] | None = None
     whole: bool = False  # look at every row now, however many there are
+    rule_digest: str | None = None  # of the manifest as it is now
 
 
 class Gates:
@@ -55,6 +60,35 @@ class Gates:
         self._ledger = ledger
         self._clock = clock
         self._proofs = proofs or Proofs(None)
+        self._standing = StandingApprovals(ledger, clock, proofs=self._proofs)
+
+    def basis(self, situation: GateInput, found: ApprovalDecision | None = None) -> Basis | None:
+        """Return the standing approval that a plan rests on, or why it rests on none.
+
+        None where an answer of its own decides, or KB has given no standing approval.
+        """
+        found = found or self._permit(situation)
+        if not found.closed or the_no(found.weighed) is not None:
+            return None
+        return self._standing.basis(
+            situation.plan,
+            situation.environment,
+            rule_now=situation.rule_digest,
+            run=situation.run,
+        )
+
+    def claim(self, situation: GateInput, run: str) -> Claim | None:
+        """Return what a run has to claim of a standing approval before it begins or goes on.
+
+        GateClosed: its plan rests on no answer any more.
+        """
+        if situation.plan.addresses.get("kind") != Kind.PRODUCTION:
+            return None
+        found = self._permit(situation)
+        basis = self.basis(situation, found)
+        if found.closed and (basis is None or basis.closed):
+            open_gates([self._approval(found, basis, situation)])
+        return self._standing.claim(situation.plan, run, basis)
 
     def evaluate(self, situation: GateInput) -> list[GateResult]:
         """Return every gate that applies, in the order of the contract; no gate hides another.
@@ -71,7 +105,8 @@ class Gates:
         ]
         if plan.addresses.get("kind") == Kind.PRODUCTION:
             found = self._permit(situation)
-            gates += [self._staging(plan, found), self._approval(found, situation)]
+            basis = self.basis(situation, found)
+            gates += [self._staging(plan, found), self._approval(found, basis, situation)]
         gates.append(self._whole(situation, asking=all(gate.open for gate in gates)))
         return gates
 
@@ -221,8 +256,7 @@ class Gates:
             not_before=self._clock.now() - timedelta(days=policy.staging_max_age_days),
             counts=counting_hosts(plan.addresses, policy),
         )
-        changes = self._ledger.plans.changes(plan.id, actions=WRITING, documents=False)
-        kinds = sorted({change.pattern for change in changes})
+        kinds = sorted({pattern for _, _, pattern in self._ledger.standing.patterns(plan.id)})
         missing = [kind for kind in kinds if kind not in tried]
         if not missing:
             runs = ", ".join(sorted({tried[kind] for kind in kinds}))
@@ -242,9 +276,15 @@ class Gates:
             unsound=lambda answer: self._proofs.unsound(plan, answer),
         )
 
-    def _approval(self, found: ApprovalDecision, situation: GateInput) -> GateResult:
-        asked = found.conditions
-        closed = found.closed or self._too_early(asked, situation.environment)
+    def _approval(
+        self, found: ApprovalDecision, basis: Basis | None, situation: GateInput
+    ) -> GateResult:
+        asked = found.conditions if basis is None else basis.conditions
+        closed: str | None = None if basis is not None and not basis.closed else found.closed
+        if basis is not None and basis.closed:
+            said = Sentence("standing_closed", plan=basis.approved.id, why=basis.closed)
+            closed = joined((found.closed, said))
+        closed = closed or self._too_early(asked, situation.environment)
         answers = [
             part
             for answer in found.counted
@@ -253,6 +293,8 @@ class Gates:
                 answer.how(),
             )
         ]
+        if basis is not None:
+            answers = basis.said()
         if asked:
             answers.append(Sentence("gate_approval_conditions", conditions=asked.told()))
         reason = closed or joined(answers)

@@ -25,6 +25,7 @@ from bulkrunner.domain.plan import Action, Plan, PlanState
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.ports import Clock, Signatures
 from bulkrunner.domain.run import Run, RunState
+from bulkrunner.domain.standing import KB_ZONE, Bounds, ends_at
 from bulkrunner.errors import AnswerRefused, SignatureRefused, UsageError
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.answers import (
@@ -118,6 +119,7 @@ def as_answer(approval: Approval) -> Answer:
         conditions=approval.conditions,
         language=approval.language or "sv",
         bibs=bibs_in(approval.text),
+        standing=approval.standing,
     )
 
 
@@ -171,6 +173,7 @@ class Reviews:
         digest: str | None = None,
         conditions: Conditions | None = None,
         exclude: Sequence[str] = (),
+        standing: Callable[[Plan], Bounds | None] = lambda _plan: None,
     ) -> Read:
         """Return an answer that the operator was told; ``digest`` is the one that it names, if any.
 
@@ -195,6 +198,7 @@ class Reviews:
                 not_before=asked.not_before,
                 excluded=excluded(exclude, plan, self._holds(plan)),
             ),
+            standing=standing(plan),
         )
         return Read(plan=plan, answer=answer)
 
@@ -262,6 +266,7 @@ class Reviews:
         """
         if read.answer.approved and not words_read:
             _check_beside(read.beside)
+        self._check_standing(read.answer)
         approval = self._approval(read, recorded_by)
         answers = self._ledger.approvals.of_plan(read.plan.id)
         weighed = weigh([*answers, approval])[-1]
@@ -283,6 +288,25 @@ class Reviews:
             unverified=bool(read.signature) and not approval.signer,
             dropped=weighed.dropped,
         )
+
+    def _check_standing(self, answer: Answer) -> None:
+        """Refuse a standing approval that is over, or leaves out what only this plan has."""
+        if answer.standing is None:
+            return
+        now = max(self._clock.now(), self._ledger.chain.newest_time() or self._clock.now())
+        if now >= ends_at(answer.standing, str(KB_ZONE)):
+            raise AnswerRefused(
+                Sentence("answer_standing_past", until=answer.standing.until),
+                hint=Sentence("answer_standing_past_hint"),
+                code="answer_standing_past",
+            )
+        for name in answer.conditions.excluded:
+            if name.startswith(f"{answer.plan}."):
+                raise AnswerRefused(
+                    Sentence("answer_standing_number", name=name),
+                    hint=Sentence("answer_standing_number_hint"),
+                    code="answer_unclear",
+                )
 
     def _approval(self, read: Read, recorded_by: str) -> Approval:
         plan, answer, now = read.plan, read.answer, self._clock.now()
@@ -315,6 +339,7 @@ class Reviews:
             signature=read.signature if signer else "",
             signer=signer,
             key=key,
+            standing=answer.standing,
             given=-1 if given is None else given,
         )
 
@@ -338,11 +363,20 @@ class Reviews:
 
     def _stop_runs(self, plan: Plan, approval: Approval) -> list[Run]:
         running = [
-            run for run in self._ledger.runs.all(plan=plan.id) if run.state is RunState.RUNNING
+            run
+            for run in self._ledger.runs.all(job=plan.job)
+            if run.state is RunState.RUNNING and (run.plan == plan.id or self._rests(run, plan))
         ]
         for run in running:
             self._ledger.runs.request_stop(run.id, reason=Sentence("rejected_by", by=approval.by))
         return running
+
+    def _rests(self, run: Run, plan: Plan) -> bool:
+        """Return True if a run rests on a standing approval that a no to the plan ends."""
+        claim = self._ledger.standing.claim_of(run.id)
+        if claim is None or claim.bounds is None:
+            return False
+        return self._ledger.plans.get(run.plan).addresses == plan.addresses
 
 
 class _Holds:
@@ -388,10 +422,21 @@ def _check_counts(weighed: WeighedAnswer) -> None:
 
 
 def _check_strict(approval: Approval, earlier: Approval | None) -> None:
-    if earlier is None or not (lost := earlier.conditions.lost_in(approval.conditions)):
+    if earlier is None:
+        return
+    lost = earlier.conditions.lost_in(approval.conditions).told()
+    given, before = approval.standing, earlier.standing
+    if given is not None and before is not None and given.allows_more(before):
+        lost.append(before.told())
+    if not lost:
         return
     raise AnswerRefused(
-        Sentence("answer_looser", by=earlier.by, reference=earlier.reference, lost=lost.describe()),
+        Sentence(
+            "answer_looser",
+            by=earlier.by,
+            reference=earlier.reference,
+            lost=Sentence("conditions_listed", parts=lost),
+        ),
         hint=Sentence("answer_looser_hint"),
         code="answer_looser",
     )

@@ -146,13 +146,15 @@ class Verifier:
         try:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="verify") as pool:
                 for batch in _batches(ended):
-                    for found in pool.map(self._look, batch):
-                        checked += found is not None
-                        differences += found or []
+                    looked = list(pool.map(self._look, batch))
+                    checked += sum(found is not None for found in looked)
+                    differences += self._attributed(
+                        [one for found in looked for one in found or ()]
+                    )
+                    self._etags.clear()
                     self._progress.advance(checked, {"different": len(differences)})
         finally:
             self._progress.end()
-        differences = self._attributed(differences)
         return Verified(checked=checked, differences=differences, requests=self._reader.requests)
 
     def _read(self, record: str) -> ReadAnswer:

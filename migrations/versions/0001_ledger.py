@@ -8,7 +8,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-PERMANENT = ("approvals", "compactions", "dropped", "events")
+PERMANENT = (
+    *("approvals", "compactions", "dropped", "events"),
+    *("standing_claims", "standing_ends"),
+)
 """Rows of these are never changed."""
 
 KEPT = (
@@ -165,6 +168,7 @@ def upgrade() -> None:
         sa.Column("signature", sa.Text()),
         sa.Column("signer", sa.Text()),
         sa.Column("signing_key", sa.Text()),
+        sa.Column("standing", sa.Text()),
         sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_approvals_plan_plans"),
         sa.PrimaryKeyConstraint("seq", name="pk_approvals"),
     )
@@ -375,6 +379,48 @@ def upgrade() -> None:
             ["stored"], ["documents.digest"], name="fk_results_stored_documents"
         ),
         sa.PrimaryKeyConstraint("run", "change", name="pk_results"),
+    )
+    op.create_table(
+        "standing_claims",
+        sa.Column("claimed_by", sa.String(length=200), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("approved", sa.String(length=200), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("bounds", sa.Text()),
+        sa.Column("claimed_at", sa.String(length=32), nullable=False),
+        sa.Column("after", sa.Integer(), nullable=False),
+        sa.Column("event", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["claimed_by"], ["runs.id"], name="fk_standing_claims_claimed_by_runs"
+        ),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_standing_claims_plan_plans"),
+        sa.ForeignKeyConstraint(
+            ["approved"], ["plans.id"], name="fk_standing_claims_approved_plans"
+        ),
+        sa.PrimaryKeyConstraint("claimed_by", "number", name="pk_standing_claims"),
+    )
+    op.create_index("ix_standing_claims_rule", "standing_claims", ["rule"])
+    op.create_table(
+        "standing_ends",
+        sa.Column("plan", sa.String(length=200), nullable=False),
+        sa.Column("ended_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("ended_at", sa.String(length=32), nullable=False),
+        sa.Column("event", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["plan"], ["plans.id"], name="fk_standing_ends_plan_plans"),
+        sa.PrimaryKeyConstraint("event", name="pk_standing_ends"),
+    )
+    op.create_index("ix_standing_ends_plan", "standing_ends", ["plan"])
+    op.create_table(
+        "advances",
+        sa.Column("job", sa.String(length=200), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("boot", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("job", name="pk_advances"),
     )
     op.create_table(
         "waits",

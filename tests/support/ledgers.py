@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from bulkrunner.domain.plan import (
     plan_digest,
 )
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState, Wait
+from bulkrunner.domain.standing import Bounds, Claim
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.errors import Source
 
@@ -229,6 +230,24 @@ def an_approval(plan: Plan, **values: Any) -> Approval:
     return Approval(**{**defaults, **values})
 
 
+RULE = "sha256:" + "7" * 64
+
+
+def bounds(**values: Any) -> Bounds:
+    defaults: dict[str, Any] = {
+        "until": date(2026, 12, 31),
+        "per_run": {"update": 5, "create": 0, "delete": 1},
+        "per_day": {"records": 10, "update": 10, "create": 0, "delete": 2},
+        "rule": RULE,
+    }
+    return Bounds(**{**defaults, **values})
+
+
+def a_claim(plan: Plan, run: str, **values: Any) -> Claim:
+    defaults = {"approved": plan.id, "rule": RULE, "bounds": bounds()}
+    return Claim(run=run, plan=plan.id, **{**defaults, **values})
+
+
 def fill(ledger: LedgerStore) -> None:
     """Store something in every table."""
     plan = store_plan(
@@ -237,11 +256,14 @@ def fill(ledger: LedgerStore) -> None:
     ledger.plans.begin(a_plan("p2", environment="production", addresses=PRODUCTION_ADDRESSES))
     old = store_plan(ledger, a_plan("p0"), [a_change(8), a_change(9)])
     ledger.compactions.compact([old.id])
-    ledger.approvals.add(an_approval(plan))
+    ledger.approvals.add(an_approval(plan, standing=bounds()))
     ledger.clients.note("staging", "client-1", use="r1", at=START)
     ledger.clients.note("production", "client-2", use="p2", at=START)
     ledger.clients.retire("production", "client-2", by="me@desk", at=START)
+    ledger.standing.end(plan.id, by="me@desk", reason="it was enough")
+    ledger.standing.end(plan.id, by="you@desk", reason="yes, enough")
     start_run(ledger, plan)
+    ledger.standing.claim(a_claim(plan, "r1"))
     send(ledger, "r1", 1)
     send(ledger, "r1", 2, outcome=Outcome.UNKNOWN)
     ledger.runs.conclude("r1", 2, Result(outcome=Outcome.REFUSED, code="gone")).result()
@@ -265,6 +287,7 @@ def _fill_the_rest(ledger: LedgerStore, plan: Plan) -> None:
     ledger.compactions.compact([other.id])
     more = store_plan(ledger, a_plan("p4", job="more"), [a_change(11), a_change(12)])
     start_run(ledger, more, "r2")
+    ledger.standing.claim(a_claim(more, "r2", bounds=None))
     send(ledger, "r2", 11, stored=a_document("rec000011", "Hce"))
     send(ledger, "r2", 12)
     ledger.orders.set_rate("r2", rate=2.0, by="me@desk")

@@ -10,6 +10,16 @@ SECTIONS: dict[str, tuple[str | int, ...]] = {
     "ceilings": ("properties", "ceilings"),
     "accept": ("properties", "accept", "items"),
     "policy": ("properties", "policy"),
+    "recurring": ("properties", "recurring"),
+    "at_most of recurring": ("properties", "recurring", "properties", "at_most"),
+    "per_run of recurring": (
+        *("properties", "recurring", "properties", "at_most"),
+        *("properties", "per_run"),
+    ),
+    "per_day of recurring": (
+        *("properties", "recurring", "properties", "at_most"),
+        *("properties", "per_day"),
+    ),
     "update": ("$defs", "update"),
     "delete": ("$defs", "delete"),
     "create: holding": ("$defs", "createHolding"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from bulkrunner.adapters.ledger.batches import change_faults, line_faults
 from bulkrunner.adapters.ledger.chain import append_main, position_of, read_head
@@ -71,13 +71,8 @@ class Chain(Part):
             return position_of(connection, head)
 
     def newest_time(self) -> datetime | None:
-        """Return when the newest event of the ledger's own chain was; None without one."""
-        query = (
-            select(events.c.at)
-            .where(events.c.chain == MAIN_CHAIN)
-            .order_by(events.c.position.desc())
-            .limit(1)
-        )
+        """Return the latest time of any event of the ledger's own chain; None without one."""
+        query = select(func.max(events.c.at)).where(events.c.chain == MAIN_CHAIN)
         with self._database.read() as connection:
             found = connection.scalar(query)
         return None if found is None else datetime.fromisoformat(found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, Table, func, select
 
@@ -24,6 +26,11 @@ from bulkrunner.sentences import Sentence
 
 # Digits of a row's digest that an event keeps of each row, to name the one that differs.
 _SHORT = 16
+
+# Events that are read at a time.
+_EVENTS = 100
+
+_Key: TypeAlias = tuple[Any, ...]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -113,8 +120,21 @@ def _change_batches(connection: Connection, plan: str | None) -> Sequence[dict[s
     """Return what the event that stored each batch of changes last says of it."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for data in _events(connection, ("changes_added", "changes_replaced"), plan):
-        found[data["plan"], data["first"]] = data
+        found[data["plan"], data["first"]] = _light(data)
     return list(found.values())
+
+
+def _light(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept in memory of an event: not what it says of each of its rows."""
+    return {name: data[name] for name in ("plan", "first", "last", "rows", "event")}
+
+
+def _whole(connection: Connection, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that an event says of its rows."""
+    stored = select(events.c.data).where(
+        events.c.chain == MAIN_CHAIN, events.c.position == data["event"]
+    )
+    return {"each": (), **data, **json.loads(connection.scalar(stored) or "{}")}
 
 
 def _change_misfits(
@@ -126,11 +146,7 @@ def _change_misfits(
             if row["batch"] != data["first"]:
                 yield Sentence("change_misplaced", number=row["number"], plan=plan)
         return
-    stored = select(events.c.data).where(
-        events.c.chain == MAIN_CHAIN, events.c.position == data["event"]
-    )
-    each = json.loads(connection.scalar(stored) or "{}")
-    for number, there in CHANGES.differing({"each": (), **data, **each}, rows):
+    for number, there in CHANGES.differing(_whole(connection, data), rows):
         yield _fault(Sentence("named_change", number=number, plan=plan), data, there=there)
     told = {name: data[name] for name in ("first", "last", "event")}
     yield Sentence("changes_not_as_stored", plan=plan, **told)
@@ -152,14 +168,16 @@ def strange_changes(
     if connection.scalar(count if plan is None else count.where(c.plan == plan)) == stored:
         return
     query = select(c.plan, c.number).order_by(c.plan, c.number)
-    told = {
-        (data["plan"], number)
-        for data in batches
-        for number in range(data["first"], data["last"] + 1)
-    }
+    told = sorted(((data["plan"], data["first"]), (data["plan"], data["last"])) for data in batches)
     for row in connection.execute(query if plan is None else query.where(c.plan == plan)):
-        if (row.plan, row.number) not in told:
+        if not _is_within(told, tuple(row)):
             yield Sentence("change_of_no_event", number=row.number, plan=row.plan)
+
+
+def _is_within(stretches: Sequence[tuple[_Key, _Key]], key: _Key) -> bool:
+    """Return True if a key is in one of the stretches, which are sorted: first and last of each."""
+    at = bisect_right(stretches, key, key=itemgetter(0)) - 1
+    return at >= 0 and stretches[at][1] >= key
 
 
 def _events(
@@ -174,7 +192,7 @@ def _events(
     if plan is not None:
         named = f'"plan":{json.dumps(plan)}'
         query = query.where(events.c.data.contains(named, autoescape=True))
-    for row in connection.execute(query).all():
+    for row in connection.execute(query.execution_options(yield_per=_EVENTS)):
         data = json.loads(row.data) | {"kind": row.kind, "event": row.position}
         if plan is None or data["plan"] == plan:
             yield data
@@ -201,11 +219,11 @@ class _OfPlan:
             case "selection_begun":
                 self.pages[data["step"]] = []
             case "selected":
-                self.pages[data["step"]].append(data)
+                self.pages[data["step"]].append(_light(data))
             case "selection_kept":
                 self.kept[data["step"]] = data
             case _:
-                self.lines.append(data)
+                self.lines.append(_light(data))
 
 
 def line_faults(connection: Connection, plan: str | None = None) -> Iterator[Sentence]:
@@ -248,7 +266,7 @@ class _PlanCheck:
             rows = [dict(row._mapping) for row in self._connection.execute(query)]
             if kind.agrees(data, rows):
                 continue
-            for number, there in kind.differing(data, rows):
+            for number, there in kind.differing(_whole(self._connection, data), rows):
                 yield _fault(self._line_name(table, number, **of), data, there=there)
             yield Sentence(
                 "rows_not_as_stored", table=table.name, plan=self._plan, event=data["event"]
@@ -270,24 +288,22 @@ class _PlanCheck:
                 yield _fault(name, data, there=step in there)
 
     def _strangers(self) -> Iterator[Sentence]:
-        """Find rows that no event stored."""
-        told: dict[Table, set[tuple[int, ...]]] = {
-            selections: {(step,) for step in self._told.kept},
-            selected: {
-                (step, number)
+        """Find rows that no event stored; those among a page's own make that page another."""
+        told: dict[Table, list[tuple[_Key, _Key]]] = {
+            selections: [((step,), (step,)) for step in self._told.kept],
+            selected: [
+                ((step, page["first"]), (step, page["last"]))
                 for step, pages in self._told.pages.items()
                 for page in pages
-                for number, _ in SELECTED.numbered(page)
-            },
-            input_lines: {
-                (number,) for page in self._told.lines for number, _ in LEFT_OUT.numbered(page)
-            },
+            ],
+            input_lines: [((page["first"],), (page["last"],)) for page in self._told.lines],
         }
-        for table, keys in told.items():
+        for table, stretches in told.items():
+            stretches.sort()
             columns = [column for column in table.primary_key if column.name != "plan"]
             query = self._of_plan(select(*columns), table)
             for row in self._connection.execute(query):
-                if tuple(row) not in keys:
+                if not _is_within(stretches, tuple(row)):
                     where = ", ".join(f"{c.name} {v}" for c, v in zip(columns, row, strict=True))
                     yield Sentence(
                         "row_of_plan_of_no_event", table=table.name, row=where, plan=self._plan

@@ -26,6 +26,7 @@ from bulkrunner.domain.plan import (
 )
 from bulkrunner.domain.records import Document
 from bulkrunner.domain.run import Attempt, Lease, Outcome, Owner, Result, Run, RunState
+from bulkrunner.domain.standing import Bounds
 from bulkrunner.errors import Source
 from bulkrunner.sentences import stored_text
 
@@ -62,7 +63,14 @@ APPROVAL = (
     "signature",
     "signer",
     "signing_key",
+    "standing",
 )
+
+STANDING_CLAIM = (
+    *("claimed_by", "number", "plan", "approved", "rule", "bounds", "claimed_at", "after"),
+)
+
+STANDING_END = ("plan", "ended_by", "reason", "ended_at")
 
 RESULT = (
     "change",
@@ -390,6 +398,7 @@ def approval_row(approval: Approval) -> dict[str, Any]:
         "signature": approval.signature or None,
         "signer": approval.signer or None,
         "signing_key": approval.key or None,
+        "standing": None if approval.standing is None else approval.standing.as_dict(),
     }
 
 
@@ -411,6 +420,7 @@ def approval_of(row: Row[Any] | SimpleNamespace, *, given: int) -> Approval:
         signature=row.signature or "",
         signer=row.signer or "",
         key=row.signing_key or "",
+        standing=None if row.standing is None else Bounds.from_dict(row.standing),
         given=given,
         event=row.event,
     )

@@ -50,7 +50,16 @@ def json_text(value: Any) -> str:
     return _JSON.encode(value)
 
 
-class Instant(TypeDecorator[datetime]):
+class _Value(TypeDecorator[T]):
+    """A column that is asked about its values only where there is one: of most there is none."""
+
+    def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], T | None]:
+        """Return what reads a value; the types that columns are made of change none."""
+        read = self.process_result_value
+        return lambda value: None if value is None else read(value, dialect)
+
+
+class Instant(_Value[datetime]):
     """An aware datetime."""
 
     impl = String(32)
@@ -63,7 +72,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _read(_instant, value)
 
 
-class Digest(TypeDecorator[str]):
+class Digest(_Value[str]):
     """A ``sha256:<hex>`` text, kept as its 32 bytes."""
 
     impl = LargeBinary(32)
@@ -76,7 +85,7 @@ class Digest(TypeDecorator[str]):
         return None if value is None else _read(digest_text, value)
 
 
-class Words(TypeDecorator[str]):
+class Words(_Value[str]):
     """Text of any origin.
 
     Catalogues send lone surrogates and NUL, which no database stores as text; such a value is kept
@@ -99,7 +108,7 @@ class Words(TypeDecorator[str]):
         return str(_read(json.loads, value[1:]))
 
 
-class Json(TypeDecorator[Any]):
+class Json(_Value[Any]):
     """Plain JSON data."""
 
     impl = Text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,7 +112,8 @@ def fetch(connection: Connection, digests: Iterable[str | None]) -> dict[str, Do
         raise ChainBroken(
             Sentence("document_changed_alone", digest=wrong[0]), hint=Sentence("ledger_run_check")
         )
-    return {digest: json.loads(text) for digest, text in content.items() if text}
+    texts = {digest: str(text, "utf-8", "surrogatepass") for digest, text in content.items()}
+    return {digest: json.loads(text) for digest, text in texts.items() if text}
 
 
 def damaged(connection: Connection, digests: Iterable[str]) -> list[str]:
@@ -230,8 +232,11 @@ def dropped_digest(connection: Connection, event: int) -> tuple[int, str]:
 
 def listed_digest(connection: Connection, query: Select[Any]) -> tuple[int, str]:
     """Return how many digests a query gives, and one over all of them."""
-    found = connection.scalars(query).all()
-    return len(found), digest_of_bytes("\n".join(found).encode())
+    hashed, count = hashlib.sha256(), 0
+    for digest in connection.scalars(query.execution_options(yield_per=_IN)):
+        hashed.update(f"\n{digest}".encode() if count else digest.encode())
+        count += 1
+    return count, f"sha256:{hashed.hexdigest()}"
 
 
 def documents_damaged(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Sentence]:

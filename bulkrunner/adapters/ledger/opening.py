@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Row, Select, func, inspect, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
-from bulkrunner.adapters.ledger.agreements import Approvals, Clients
+from bulkrunner.adapters.ledger.agreements import Approvals, Clients, StandingApprovals
 from bulkrunner.adapters.ledger.audit import Chain
 from bulkrunner.adapters.ledger.chain import append_main, read_head
 from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.database import HOME, Database, home_of, parse_url
 from bulkrunner.adapters.ledger.evidence import Evidences
 from bulkrunner.adapters.ledger.file import PRIVATE, PUT_BACK, Head, HeadFile, Noted, put_in_place
-from bulkrunner.adapters.ledger.leases import Leases, LiveOrders
+from bulkrunner.adapters.ledger.leases import Advances, Leases, LiveOrders
 from bulkrunner.adapters.ledger.maintenance import Backups, Compactions, Exports
 from bulkrunner.adapters.ledger.plan_queries import Lookups, Selections
 from bulkrunner.adapters.ledger.plans import Plans
@@ -223,6 +223,7 @@ def _restoration(row: Row[Any]) -> Restoration:
         recorded_by=data["recorded_by"],
         known_until=datetime.fromisoformat(data["known_until"]),
         was=data["was"],
+        event=row.position,
     )
 
 
@@ -247,6 +248,8 @@ class LedgerStore:
         self.provenance = Provenance(*shared)
         self.exports = Exports(*shared)
         self.clients = Clients(*shared)
+        self.standing = StandingApprovals(*shared)
+        self.advances = Advances(*shared)
 
     def time(self) -> datetime | None:
         """Return what the server's clock says; None for a file, or where it cannot be asked."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bulkrunner.adapters.ledger.agreements import store_claim
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
     RUN,
@@ -45,6 +46,7 @@ from bulkrunner.domain.run import (
     transition,
 )
 from bulkrunner.domain.run_ledger import Created, Ended, LaterWrite, WorkItem
+from bulkrunner.domain.standing import Claim
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence, stored_text
 
@@ -56,7 +58,7 @@ _RESULT_COLUMNS = [column.label(f"result_{column.name}") for column in results.c
 class Runs(Part):
     """Part of the store."""
 
-    def start(self, run: Run, *, lease: Lease) -> None:
+    def start(self, run: Run, *, lease: Lease, claim: Claim | None = None) -> None:
         """Store a new run and its lease, unless one of the job and environment is running."""
         row = run_row(run)
         try:
@@ -73,6 +75,8 @@ class Runs(Part):
                 now = self._clock.now()
                 chain.append("started", data, at=now)
                 enter_head(chain, "run_started", {"plan": run.plan}, at=now)
+                if claim is not None:
+                    store_claim(connection, claim, now)
             self._writer.fence.admit(run.id, lease.token)
         except IntegrityError as error:
             self._refuse_second(run.job, run.environment)
@@ -116,6 +120,20 @@ class Runs(Part):
         with self._database.read() as connection:
             query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
             return connection.scalar(query.with_only_columns(planned_changes.c.number).limit(1))
+
+    def open_sends(self, run: str) -> Sequence[int]:
+        """Return the numbers of changes that were sent, perhaps, and have no outcome, in order."""
+        first = self.next_pending(run, after=0)
+        if first is None:
+            return []
+        ended = select(results.c.change).where(
+            results.c.run == run, results.c.change == attempts.c.change
+        )
+        # Changes are sent in their order but for a few: few were sent after the first that is pending.
+        query = select(attempts.c.change).where(attempts.c.run == run, attempts.c.change >= first)
+        query = query.where(~ended.exists()).distinct().order_by(attempts.c.change)
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
 
     def pending(
         self, run: str, *, after: int = 0, until: int | None = None, limit: int = 200

@@ -322,7 +322,48 @@ approvals = Table(
     Column("signature", Text),
     Column("signer", Words),
     Column("signing_key", Words),
+    Column("standing", Json),
     Index(None, "plan"),
+)
+
+standing_claims = Table(
+    "standing_claims",
+    metadata,
+    Column("claimed_by", String(200), ForeignKey("runs.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("approved", String(200), ForeignKey("plans.id"), nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("bounds", Json),
+    Column("claimed_at", Instant, nullable=False),
+    Column("after", Integer, nullable=False),
+    _event(),
+    PrimaryKeyConstraint("claimed_by", "number"),
+    Index(None, "rule"),
+)
+
+standing_ends = Table(
+    "standing_ends",
+    metadata,
+    Column("plan", String(200), ForeignKey("plans.id"), nullable=False),
+    _text("ended_by"),
+    _text("reason"),
+    Column("ended_at", Instant, nullable=False),
+    _event(),
+    PrimaryKeyConstraint("event"),
+    Index(None, "plan"),
+)
+
+advances = Table(
+    "advances",
+    metadata,
+    Column("job", String(200), nullable=False),
+    Column("host", Words, nullable=False),
+    Column("boot", Words, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Words, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    PrimaryKeyConstraint("job"),
 )
 
 leases = Table(

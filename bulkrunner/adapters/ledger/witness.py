@@ -21,6 +21,8 @@ from bulkrunner.adapters.ledger.codecs import (
     PLAN,
     RESULT,
     RUN,
+    STANDING_CLAIM,
+    STANDING_END,
 )
 from bulkrunner.adapters.ledger.tables import (
     MAIN_CHAIN,
@@ -32,6 +34,8 @@ from bulkrunner.adapters.ledger.tables import (
     plans,
     results,
     runs,
+    standing_claims,
+    standing_ends,
 )
 from bulkrunner.sentences import Sentence
 
@@ -253,6 +257,14 @@ _CLIENT = Subject(
     keys={name: name for name in ("environment", "client")},
 )
 
+_STANDING_CLAIM = Subject(
+    table=standing_claims,
+    columns=STANDING_CLAIM,
+    keys={"claimed_by": "run", "number": "number"},
+)
+
+_STANDING_END = Subject(table=standing_ends, columns=STANDING_END, keys={"event": "position"})
+
 SUBJECTS = {
     "intent": _INTENT,
     "answer": _ANSWER,
@@ -267,6 +279,8 @@ SUBJECTS = {
     "rejected": _APPROVAL,
     "client_used": _CLIENT_USE,
     "client_retired": _CLIENT,
+    "standing_claimed": _STANDING_CLAIM,
+    "standing_ended": _STANDING_END,
 }
 
 

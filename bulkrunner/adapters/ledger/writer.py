@@ -1,14 +1,16 @@
 """The group writer, which stores what many threads bring; what parts of the store share.
 
 A commit costs the same for one row as for hundreds, so whatever arrives while one is under way goes
-together in the next. A caller's future is done only after its commit.
+together in the next; and what nobody waits for goes with the next intent, or soon after. A caller's
+future is done only after its commit.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,10 +66,33 @@ class Fence:
 # Entries of one transaction at most.
 GROUP = 500
 
+# Seconds that answers and outcomes wait at most for an intent to go with. What a death then loses is
+# asked of the server again, as after a death before the answer came.
+LINGER = 0.1
+
 # What an entry that cannot be stored raises.
 _WRONG = (SQLAlchemyError, ValueError, TypeError, OverflowError, BulkRunnerError)
 
 Kind: TypeAlias = Literal["intent", "answer", "outcome"]
+
+
+class Stored(Future[None]):
+    """Done once an entry is on disk; whoever waits for it has it written at once."""
+
+    def __init__(self, hurry: Callable[[], None] | None) -> None:
+        super().__init__()
+        self._hurry = hurry
+        self.set_running_or_notify_cancel()  # from here on it cannot be taken back
+
+    def result(self, timeout: float | None = None) -> None:
+        if self._hurry is not None and not self.done():
+            self._hurry()
+        super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        if self._hurry is not None and not self.done():
+            self._hurry()
+        return super().exception(timeout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +103,8 @@ class Entry:
     run: str
     change: int
     what: Attempt | Result
-    done: Future[None]
+    lingers: bool
+    done: Stored
 
 
 class GroupWriter:
@@ -87,7 +113,7 @@ class GroupWriter:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Entry | Literal["hurry", "end"]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -96,9 +122,10 @@ class GroupWriter:
 
     def submit(self, kind: Kind, run: str, change: int, what: Attempt | Result) -> Future[None]:
         """Hand in an entry; the future is done once it is on disk."""
-        done: Future[None] = Future()
-        done.set_running_or_notify_cancel()  # from here on it cannot be taken back
-        entry = Entry(kind=kind, run=run, change=change, what=what, done=done)
+        # What a creation was answered is hard to find again.
+        lingers = kind == "outcome" or (kind == "answer" and not _creates(what))
+        done = Stored(self._hurry if lingers else None)
+        entry = Entry(kind=kind, run=run, change=change, what=what, lingers=lingers, done=done)
         with self._lock:
             if self._broken is not None or self._closed:
                 done.set_exception(self._broken or LedgerUnavailable(Sentence("ledger_closed")))
@@ -119,9 +146,12 @@ class GroupWriter:
         with self._lock:
             self._closed = True
             thread = self._thread
-            self._queue.put(None)
+            self._queue.put("end")
         if thread is not None:
             thread.join()
+
+    def _hurry(self) -> None:
+        self._queue.put("hurry")
 
     def _work(self) -> None:
         last = False
@@ -131,18 +161,23 @@ class GroupWriter:
                 self._write(group)
 
     def _take(self) -> tuple[list[Entry], bool]:
-        """Wait for an entry, then take along all that wait already."""
+        """Wait for an entry that does not linger, or for as long as the others do; and take all."""
         group: list[Entry] = []
-        entry = self._queue.get()
-        while entry is not None:
-            group.append(entry)
-            if len(group) == GROUP:
-                return group, False
+        until, in_a_hurry = None, False
+        while len(group) < GROUP:
             try:
-                entry = self._queue.get_nowait()
+                entry = self._queue.get(timeout=_left(until, in_a_hurry=in_a_hurry))
             except queue.Empty:
-                return group, False
-        return group, True
+                break
+            if entry == "end":
+                return group, True
+            if entry == "hurry":
+                in_a_hurry = bool(group)  # what it was for may be written already
+                continue
+            group.append(entry)
+            in_a_hurry = in_a_hurry or not entry.lingers
+            until = until or time.monotonic() + LINGER
+        return group, False
 
     def _write(self, group: Sequence[Entry]) -> None:
         if self._broken is not None:
@@ -176,10 +211,11 @@ class GroupWriter:
         _fail(group, error)
         while not self._queue.empty():
             entry = self._queue.get()
-            if entry is None:
-                self._queue.put(None)
+            if entry == "end":
+                self._queue.put("end")
                 return
-            _fail([entry], error)
+            if entry != "hurry":
+                _fail([entry], error)
 
     def _store(self, connection: Connection, group: Sequence[Entry]) -> None:
         by_run: dict[str, list[Entry]] = {}
@@ -268,6 +304,17 @@ _ANSWERED = (
 _ACTIVE = (
     update(runs).where(runs.c.id == bindparam("of_run")).values(active_at=bindparam("active_at"))
 )
+
+
+def _creates(what: Attempt | Result) -> bool:
+    return isinstance(what, Attempt) and what.method == "POST"
+
+
+def _left(until: float | None, *, in_a_hurry: bool) -> float | None:
+    """Return how long to wait for another entry; None: until there is one."""
+    if in_a_hurry:
+        return 0.0
+    return None if until is None else max(0.0, until - time.monotonic())
 
 
 def _fail(group: Sequence[Entry], error: Exception) -> None:

@@ -87,6 +87,11 @@ class ManifestStep:
     drops_repeats = True
 
     @property
+    def chooses(self) -> dict[str, Any]:
+        """Which records are meant, as written: names of files, forms of columns."""
+        return {self.chosen.key: self.chosen.given, "name": self.does.name}
+
+    @property
     def expected(self) -> Mapping[str, Any]:
         """What is expected of each record, as written."""
         return _expected(self.written)[1]
@@ -169,6 +174,7 @@ class UndoStep:
     drops_repeats = True
     head = "undo"
     number = 1
+    chooses = None
 
     @property
     def read_from(self) -> Input | None:

@@ -91,6 +91,7 @@ def head_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
 
     yield from _undo_faults(data)
     yield from _parameter_faults(data)
+    yield from _recurring_faults(data)
 
 
 def _sigel_hint(owner: str, sigels: Sequence[Any]) -> str:
@@ -127,6 +128,35 @@ def _undo_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
         )
 
 
+def _recurring_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with a standing approval that fits the schema; else that is to tell."""
+    recurring = data.get("recurring")
+    if not isinstance(recurring, dict):
+        return
+    until = recurring.get("until")
+    if isinstance(until, str) and not _is_date(until):
+        said = Sentence("recurring_until_no_day", until=shown(until))
+        yield Fault(said, code="wrong_value", path=("recurring", "until"))
+    steps = data.get("steps")
+    if any(isinstance(step, dict) and "undo" in step for step in steps or ()):
+        yield Fault(Sentence("recurring_undo"), code="recurring_undo", path=("recurring",))
+    try:
+        bounds = _recurring(data)["recurring"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return
+    per_run, per_day = bounds["per_run"], bounds["per_day"]
+    if not any(per_run.values()):
+        said = Sentence("recurring_nothing")
+        yield Fault(said, code="recurring_nothing", path=("recurring", "at_most", "per_run"))
+    for action, most in per_run.items():
+        if most > min(per_day[action], per_day["records"]):
+            yield Fault(
+                Sentence("recurring_day_below_run", action=action, most=most),
+                code="recurring_day_below_run",
+                path=("recurring", "at_most", "per_day"),
+            )
+
+
 def _is_date(text: str) -> bool:
     # Another form than YYYY-MM-DD is the schema's to tell.
     if len(text) != len("2026-11-02"):
@@ -139,7 +169,9 @@ def _is_date(text: str) -> bool:
 
 
 # Keys that the effect digest leaves out.
-WITHOUT_EFFECT = frozenset({"title", "purpose", "agreement", "ceilings", "policy", "accept"})
+WITHOUT_EFFECT = frozenset(
+    {"title", "purpose", "agreement", "ceilings", "policy", "accept", "recurring"}
+)
 
 
 def normal_head(data: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -159,8 +191,36 @@ def normal_head(data: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> di
         "on_missing": data.get("on_missing", "report"),
         "policy": dict(data.get("policy", {})),
         "parameters": dict(parameters),
+        **_recurring(data),
         **_undone(data),
     }
+
+
+def _recurring(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the standing approval that a manifest asks for, each bound as a number."""
+    if (recurring := data.get("recurring")) is None:
+        return {}
+    at_most = recurring["at_most"]
+    per_run = {action: int(at_most["per_run"].get(action, 0)) for action in _WRITES}
+    given = at_most["per_day"]
+    if isinstance(given, dict):
+        per_day = {action: int(given.get(action, 0)) for action in _WRITES}
+        per_day["records"] = int(given.get("records", sum(per_day.values())))
+    else:
+        # What is made and what is taken away count apart: no more than two runs may have.
+        per_day = {action: min(int(given), 2 * most) for action, most in per_run.items()}
+        per_day |= {"update": int(given) if per_run["update"] else 0, "records": int(given)}
+    return {
+        "recurring": {
+            "until": recurring["until"],
+            "every": recurring.get("every", "day"),
+            "per_run": per_run,
+            "per_day": per_day,
+        }
+    }
+
+
+_WRITES = ("update", "create", "delete")
 
 
 def _undone(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +241,9 @@ def effect_of(head: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key not in WITHOUT_EFFECT}
 
 
-def job_from_head(head: Mapping[str, Any], *, manifest_digest: str, effect_digest: str) -> Job:
+def job_from_head(
+    head: Mapping[str, Any], *, manifest_digest: str, effect_digest: str, rule_digest: str = ""
+) -> Job:
     """Return the job of a head, as ``normal_head`` made it or a plan stored it."""
     return Job(
         id=head["job"],
@@ -198,6 +260,8 @@ def job_from_head(head: Mapping[str, Any], *, manifest_digest: str, effect_diges
         manifest_digest=manifest_digest,
         effect_digest=effect_digest,
         parameters=dict(head["parameters"]),
+        rule_digest=rule_digest,
+        recurring=dict(head.get("recurring") or {}),
     )
 
 

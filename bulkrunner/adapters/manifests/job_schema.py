@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import islice
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import jsonschema_rs
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import create
 
 from bulkrunner.adapters.manifests.problems import KeyPath, PathKey
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 # Violations of one value that are looked at; the rest are counted.
 MOST = 2_000
@@ -102,6 +104,8 @@ def _telling(violations: list[Violation]) -> Iterator[Violation]:
 
 @cache
 def _quick(definition: str | None) -> tuple[Rule, jsonschema_rs.Draft202012Validator]:
+    import jsonschema_rs
+
     rules = schema()
     if definition is not None:
         rules = {"$ref": definition, "$defs": rules["$defs"]}
@@ -158,6 +162,8 @@ def _parts(validator: Any, rule: Rule, parts: Iterable[tuple[PathKey, Any]], cou
 
 @lru_cache(maxsize=64)
 def _fits(rule: str) -> Callable[[Any], bool]:
+    import jsonschema_rs
+
     with_parts = json.loads(rule) | {"$defs": schema()["$defs"]}
     return jsonschema_rs.Draft202012Validator(with_parts).is_valid
 

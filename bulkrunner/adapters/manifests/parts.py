@@ -55,6 +55,10 @@ class Part(Protocol):
     def head(self) -> Any:
         """What the part means besides its entries, as plain data."""
 
+    @property
+    def chooses(self) -> Any:
+        """Which records are meant, as the manifest says it; None where the entries stand there."""
+
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order; faults go to ``report``, and their entries are left out."""
 
@@ -164,6 +168,7 @@ class InlineOperations:
     head = "operations"
     number = 0
     read_from = None
+    chooses = None
 
     def entries(self, _report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order."""
@@ -185,6 +190,11 @@ class FileOperations:
     head = "operations"
     number = 0
     read_from = None
+
+    @property
+    def chooses(self) -> dict[str, Any]:
+        """The file that holds them."""
+        return {"operations": self.name}
 
     def entries(self, report: Report, /) -> Iterator[Entry]:
         """Yield the operations in order, one line at a time."""

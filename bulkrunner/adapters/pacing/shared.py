@@ -250,6 +250,9 @@ class SharedSlots:
 # Seconds of moments taken at once, so that a high rate does not cost a transaction each.
 AHEAD = 0.1
 
+# The same while nobody else takes any: another process that comes waits so long at most.
+AHEAD_ALONE = 1.0
+
 
 class Book(Protocol):
     """Where the moments are kept; see ``bulkrunner.adapters.ledger.rate_limits``."""
@@ -281,6 +284,8 @@ class SharedSpacing:
         self._clock = clock
         self._next = 0.0
         self._left = 0
+        self._ahead = AHEAD
+        self._end = float("-inf")
         self._rests_until = float("-inf")
         self._lock = threading.Lock()
 
@@ -298,10 +303,14 @@ class SharedSpacing:
 
     def _take(self, now: float) -> None:
         wall = self._clock.now().timestamp()
-        count = max(1, int(AHEAD / self._gap))
+        count = max(1, int(self._ahead / self._gap))
         first, rest = self._book.take_moments(
             self._place, self._kind, count=count, gap=self._gap, now=wall, slack=SLACK
         )
+        # Where the moments begin just where those before ended, nobody has taken any in between.
+        is_alone = abs(first - self._end) < min(self._gap / 2, 0.001)
+        self._ahead = min(2 * self._ahead, AHEAD_ALONE) if is_alone else AHEAD
+        self._end = first + count * self._gap
         self._next, self._left = now + (first - wall), count
         self._rests_until = now + (rest - wall)
 

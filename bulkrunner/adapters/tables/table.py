@@ -10,7 +10,6 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from bulkrunner.adapters.tables import encoding as encodings
-from bulkrunner.adapters.tables import ods, xlsx
 from bulkrunner.adapters.tables.grid import (
     Book,
     SheetRow,
@@ -18,7 +17,6 @@ from bulkrunner.adapters.tables.grid import (
     error_of_cell,
     uncertain_told,
 )
-from bulkrunner.adapters.tables.package import Package
 from bulkrunner.adapters.tables.separated import (
     MAX_LINE,
     Layout,
@@ -398,7 +396,7 @@ class Sheet:
         Raises:
             Fault: the spreadsheet is damaged, too large, or has not that sheet.
         """
-        book = _book(Package(file))
+        book = _book(file)
         self._book = book
         self.kind = book.kind
         filled = [sheet for sheet in book.sheets if book.is_filled(sheet.name)]
@@ -441,7 +439,11 @@ class Sheet:
         )
 
 
-def _book(package: Package) -> Book:
+def _book(file: BinaryIO) -> Book:
+    from bulkrunner.adapters.tables import ods, xlsx
+    from bulkrunner.adapters.tables.package import Package
+
+    package = Package(file)
     if xlsx.WORKBOOK in package.names:
         return xlsx.Workbook(package)
     if ods.CONTENT in package.names:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_ids
 from bulkrunner.cli.console import signed_said
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
+    from bulkrunner.domain.plan import Plan
+    from bulkrunner.domain.standing import Bounds
     from bulkrunner.services.reviews import Read, Recorded, Reviews
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,7 +31,7 @@ SHOWN = 500
 def _answer_options(command: F) -> F:
     """Add what both answers take."""
     options = (
-        click.argument("plan", required=False),
+        click.argument("plan", required=False, shell_complete=complete_ids),
         click.option("--by", metavar="NAME", help="Whose answer it is."),
         click.option("--reference", metavar="REF", help="Case number or mail of the answer."),
         click.option(
@@ -78,6 +82,27 @@ def _answer_options(command: F) -> F:
     multiple=True,
     metavar="ID",
     help="Condition: leave this record, or this change as PLAN.NUMBER, alone; repeatable.",
+)
+@click.option(
+    "--standing",
+    is_flag=True,
+    help="The answer is a standing approval too, within the bounds that the manifest asks for.",
+)
+@click.option(
+    "--until",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Standing approval: the last day on which later plans may run.",
+)
+@click.option(
+    "--per-run",
+    metavar="COUNTS",
+    help="Standing approval: changes of a run, as update=300,delete=0; what is not named is 0.",
+)
+@click.option(
+    "--per-day",
+    metavar="COUNTS",
+    help="Standing approval: changes in 24 hours, as 600 or update=600,delete=5.",
 )
 @click.option(
     "--signature",
@@ -142,10 +167,12 @@ def _read(
     letter: str | None,
     signature: Path | None = None,
     not_before: datetime | None = None,
+    standing: bool = False,
+    until: datetime | None = None,
     **told: Any,
 ) -> Read:
     if letter is not None:
-        if any(told.values()) or not_before:
+        if any(told.values()) or not_before or standing or until:
             raise click.UsageError(Sentence("answer_says_all"))
         return _read_letter(approving, letter, approved=approved, plan=plan, signature=signature)
     if signature is not None:
@@ -161,7 +188,29 @@ def _read(
     ]
     if missing or plan is None:
         raise click.UsageError(Sentence("answer_incomplete", missing=", ".join(missing)))
+    bounds = {"until": until, "per_run": told.pop("per_run", None)}
+    bounds["per_day"] = told.pop("per_day", None)
+    for name, value in bounds.items():
+        if value is not None and not standing:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(Sentence("answer_standing_needs", option=option))
+    if standing:
+        told["standing"] = partial(_bounds, **bounds)
     return _told(approving, plan, approved=approved, not_before=not_before, **told)
+
+
+def _bounds(
+    plan: Plan, *, until: datetime | None, per_run: str | None, per_day: str | None
+) -> Bounds:
+    """Return what the operator was told of a standing approval."""
+    from bulkrunner.domain.standing import asked_of
+    from bulkrunner.errors import UsageError
+    from bulkrunner.services.given_bounds import given_within
+
+    if (asked := asked_of(plan)) is None:
+        raise UsageError(Sentence("answer_standing_none", plan=plan.id), code="no_standing_asked")
+    day = until.date() if until else None
+    return given_within(asked, until=day, per_run=per_run or "", per_day=per_day or "")
 
 
 def _told(
@@ -232,6 +281,7 @@ def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
             statements=list(approval.statements),
             conditions=approval.conditions.as_dict(),
             signed_by=approval.signer or None,
+            standing=approval.standing and approval.standing.as_dict(),
         )
     else:
         invocation.document["stopping"] = [run.id for run in recorded.stopping]
@@ -248,6 +298,9 @@ def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
     invocation.say(Sentence("answer_known", said=said) if recorded.known else said)
     if approval.conditions:
         invocation.say(Sentence("conditions", conditions=approval.conditions.describe()), indent=2)
+    if approval.standing is not None:
+        bounds = approval.standing.told()
+        invocation.say(Sentence("condition_standing", bounds=bounds), indent=2)
     if recorded.dropped:
         invocation.say(
             Sentence("conditions_dropped", dropped=recorded.dropped.describe()), indent=2

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
 from bulkrunner.cli.console import counted, counts_said
-from bulkrunner.cli.options import Invocation, demand_parameters, given_parameters, global_options
+from bulkrunner.cli.options import (
+    Invocation,
+    demand_parameters,
+    given_inputs,
+    given_parameters,
+    global_options,
+)
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
 @click.option("--explain", is_flag=True, help="Say in a sentence what each step will do.")
 @global_options
 def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
@@ -186,14 +193,28 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
-@click.option("--env", "environment", required=True, metavar="ENV", help="Environment to plan for.")
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@click.option(
+    "--env",
+    "environment",
+    shell_complete=complete_environments,
+    required=True,
+    metavar="ENV",
+    help="Environment to plan for.",
+)
 @click.option(
     "--param",
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
     help="A value for a parameter of the manifest; repeatable.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE=PATH",
+    help="Read this file in place of one that the manifest names; repeatable.",
 )
 @click.option(
     "--source",
@@ -205,7 +226,12 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
 )
 @global_options
 def plan(
-    invocation: Invocation, job: Path, environment: str, parameters: tuple[str, ...], reads: str
+    invocation: Invocation,
+    job: Path,
+    environment: str,
+    parameters: tuple[str, ...],
+    inputs: tuple[str, ...],
+    reads: str,
 ) -> None:
     """Read the records, compute every change, prove ownership, and store the plan.
 
@@ -216,9 +242,10 @@ def plan(
     from bulkrunner.cli.console import ConsoleProgress
 
     given = given_parameters(parameters)
+    files = given_inputs(inputs)
     with Program(invocation.config, invocation.ledger) as program:
         invocation.document.update(environment=environment)
-        loaded = program.load_job(job, given)
+        loaded = program.load_job(job, given, files)
         demand_parameters(loaded.missing)
         invocation.document.update(
             job=loaded.job.id,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_ids
 from bulkrunner.cli.console import counted, counts_said, signed_said
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.sentences import Sentence
@@ -168,7 +169,7 @@ def _answer_said(answer: Mapping[str, Any]) -> Sentence:
 
 
 @ledger.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete_ids)
 @click.option(
     "--out",
     required=True,

@@ -8,15 +8,29 @@ from typing import Any
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_environments, complete_ids, complete_jobs
 from bulkrunner.cli.console import word
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.sentences import Sentence, as_sentence
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
-@click.option("--env", "environment", required=True, metavar="ENV", help="Environment to run in.")
-@click.option("--plan", "plan_id", metavar="ID", help="This plan instead of the newest.")
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@click.option(
+    "--env",
+    "environment",
+    shell_complete=complete_environments,
+    required=True,
+    metavar="ENV",
+    help="Environment to run in.",
+)
+@click.option(
+    "--plan",
+    "plan_id",
+    metavar="ID",
+    shell_complete=complete_ids,
+    help="This plan instead of the newest.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -51,7 +65,7 @@ def run(
 
 
 @click.command()
-@click.argument("id", required=False)
+@click.argument("id", required=False, shell_complete=complete_ids)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -94,7 +108,7 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_ids)
 @global_options
 def verify(invocation: Invocation, run: str) -> None:
     """Read every record of a run again and compare it with what was written."""
@@ -132,7 +146,7 @@ def _records(differences: list[dict[str, Any]]) -> int:
 
 
 @click.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete_ids)
 @global_options
 def pause(invocation: Invocation, id: str) -> None:  # noqa: A002
     """Let a running run, in whatever terminal, send nothing until it is resumed."""
@@ -145,7 +159,7 @@ def pause(invocation: Invocation, id: str) -> None:  # noqa: A002
 
 
 @click.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete_ids)
 @click.argument("rate", type=click.FloatRange(min=0.001, max=10000), metavar="N")
 @global_options
 def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
@@ -163,7 +177,7 @@ def rate(invocation: Invocation, id: str, rate: float) -> None:  # noqa: A002
 
 
 @click.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete_ids)
 @global_options
 def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
     """Let a run stop, in whatever terminal; one that lies still is put away.
@@ -181,7 +195,7 @@ def stop(invocation: Invocation, id: str) -> None:  # noqa: A002
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_ids)
 @click.argument("change")
 @click.option(
     "--as",
@@ -244,7 +258,7 @@ def settle(
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_ids)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 import tomllib
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from typing import Any
 
 import click
 
-from bulkrunner.adapters.machine import share_folder
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.errors import BulkRunnerError, UsageError
 from bulkrunner.sentences import Sentence
@@ -88,6 +86,8 @@ class Demonstration:
 
     def run(self) -> Told:
         """Take the job the whole road. DemoFailed: a step ended otherwise than it must."""
+        from bulkrunner.adapters.machine import share_folder
+
         folder = self._told.folder
         shutil.copytree(share_folder("jobs") / JOB, folder / "jobs" / JOB)
         self._say(Sentence("demo_begins", folder=str(folder)))
@@ -245,7 +245,9 @@ def _exports(path: Path) -> dict[str, str]:
 
 
 def _writes(base_url: str) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{base_url}/_sandbox/log?writes=1", timeout=10) as answer:  # noqa: S310 — loopback
+    from urllib.request import urlopen
+
+    with urlopen(f"{base_url}/_sandbox/log?writes=1", timeout=10) as answer:  # noqa: S310 — loopback
         found = json.loads(answer.read())
     return list(found if isinstance(found, list) else found["log"])
 

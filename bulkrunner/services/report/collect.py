@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -34,6 +34,9 @@ from bulkrunner.domain.transfers import TransferRole, role_of
 MAX_TEXT = 300
 
 MAX_LEAVES = 60
+
+# Effects that are remembered, since the next change may do the same.
+MAX_EFFECTS = 4096
 
 MAX_DEPTH = 12
 
@@ -77,18 +80,57 @@ class Effect:
     longest: int
     places: int
 
-    @property
+    @cached_property
+    def leaves(self) -> tuple[tuple[Slot, str | None, str | None], ...]:
+        """Each value with its place, before and after."""
+        return tuple(
+            (Slot(part.place, part.kind, leaf.at), leaf.before, leaf.after)
+            for part in self.parts
+            for leaf in part.leaves
+        )
+
+    @cached_property
     def top(self) -> tuple[str, ...]:
         """Return the properties that are touched, sorted."""
         return tuple(sorted({property_of(slot.place) for slot in self.shape}))
 
-    @property
+    @cached_property
     def of_thing(self) -> tuple[str, ...]:
         """Return the properties of the item or instance that are touched, sorted."""
         return tuple(name for name in self.top if not name.startswith("@record"))
 
 
+# Made once: it is asked for every change.
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
+
 def effect_of(differences: Sequence[Difference]) -> Effect:
+    """Return what a change does; most changes of a plan do what others did before them."""
+    told = repr([(one.place, one.kind, one.before, one.after) for one in differences])
+    return _EFFECTS.get(told, differences)
+
+
+class _Effects:
+    """The latest effects, by their differences written out."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Effect] = {}
+
+    def get(self, told: str, differences: Sequence[Difference]) -> Effect:
+        found = self._known.get(told)
+        if found is None:
+            found = _effect(differences)
+            if len(told) <= MAX_TEXT:
+                if len(self._known) >= MAX_EFFECTS:
+                    self._known.clear()
+                self._known[told] = found
+        return found
+
+
+_EFFECTS = _Effects()
+
+
+def _effect(differences: Sequence[Difference]) -> Effect:
     parts, longest = [], 0
     for item in differences:
         before = {} if item.kind == "added" else _leaves(item.before)
@@ -97,9 +139,10 @@ def effect_of(differences: Sequence[Difference]) -> Effect:
         names = dict.fromkeys((*before, *after))
         leaves = tuple(Leaf(at, _bounded(before.get(at)), _bounded(after.get(at))) for at in names)
         parts.append(Part(general(item.place), item.kind, leaves[:MAX_LEAVES]))
-    parts.sort(key=_order)
+    if len(parts) > 1:
+        parts.sort(key=_JSON.encode)
     shape = {Slot(part.place, part.kind, leaf.at) for part in parts for leaf in part.leaves}
-    told = json.dumps(parts, ensure_ascii=False)
+    told = _JSON.encode(parts)
     return Effect(
         parts=tuple(parts),
         shape=tuple(sorted(shape)),
@@ -107,10 +150,6 @@ def effect_of(differences: Sequence[Difference]) -> Effect:
         longest=longest,
         places=len(parts),
     )
-
-
-def _order(part: Part) -> str:
-    return json.dumps(part)
 
 
 @lru_cache(maxsize=4096)
@@ -161,6 +200,12 @@ SKETCHED = 16
 Mark = tuple[bytes, str]
 
 
+@lru_cache(maxsize=4096)
+def _lot(mark: Mark) -> bytes:
+    """Return a number that is drawn for a mark, always the same."""
+    return blake2b(mark[0] + mark[1].encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
 class Sketch:
     """A fair choice of changes that differ, with the lowest number of each."""
 
@@ -171,7 +216,7 @@ class Sketch:
 
     def add(self, number: int, mark: Mark) -> None:
         self._note_lowest(number)
-        key = blake2b(mark[0] + mark[1].encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        key = _lot(mark)
         known = self.kept.get(key)
         if known is not None:
             if number < known[0]:
@@ -273,12 +318,12 @@ class Collector:
         self.sketch.add(number, (effect.values, sigel))
         self.longest.add(number, effect.longest)
         self.most.add(number, effect.places)
-        for part in effect.parts:
-            for leaf in part.leaves:
-                known = self._values.get(Slot(part.place, part.kind, leaf.at))
+        if self._values:
+            for slot, before, after in effect.leaves:
+                known = self._values.get(slot)
                 if known is not None:
-                    known[0].add(leaf.before)
-                    known[1].add(leaf.after)
+                    known[0].add(before)
+                    known[1].add(after)
         self._note_values(number, sigel, effect)
 
     def _note_values(self, number: int, sigel: str, effect: Effect) -> None:

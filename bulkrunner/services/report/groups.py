@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from bulkrunner.domain.manifest import Accept
@@ -51,12 +52,9 @@ class _Tally:
 
     count: int = 0
     samples: list[ReportedChange] = field(default_factory=list)
-    apart: set[int] = field(default_factory=set)
 
     def add(self, item: ReportedChange) -> None:
-        change = item.change
         self.count += 1
-        self.apart.add(hash((change.record, change.message, change.source)))
         self.samples.append(item)
         if len(self.samples) > SAMPLES:
             self.samples.sort(key=lambda one: one.change.number)
@@ -100,11 +98,15 @@ class _Groups:
 
 
 def group_changes(
-    stream: Callable[[], Iterator[ReportedChange]], accept: Sequence[Accept], fetch: Fetch
+    stream: Callable[[], Iterator[ReportedChange]],
+    accept: Sequence[Accept],
+    fetch: Fetch,
+    refused: Mapping[str, int] = MappingProxyType({}),
 ) -> Grouped:
     """Return what the changes have in common.
 
     ``stream`` starts one of every change, in any order; ``fetch`` returns some by number.
+    ``refused``: refusals by code, of which those that say alike of one line of input are one.
     """
     groups = _Groups()
     for item in stream():
@@ -112,7 +114,7 @@ def group_changes(
     cleanups, notes = _by_count(groups.cleanups.items), _by_count(groups.notes.items)
     return Grouped(
         patterns=groups.patterns.groups(fetch),
-        reasons=tuple(_reasons(groups, accept)),
+        reasons=tuple(_reasons(groups, accept, refused)),
         cleanups=tuple(
             TextGroup(text=text, count=found.count, numbers=tuple(found.numbers))
             for text, found in cleanups[:MAX_GROUPS]
@@ -129,7 +131,9 @@ def group_changes(
     )
 
 
-def _reasons(groups: _Groups, accept: Sequence[Accept]) -> Iterator[ReasonGroup]:
+def _reasons(
+    groups: _Groups, accept: Sequence[Accept], refused: Mapping[str, int]
+) -> Iterator[ReasonGroup]:
     accepted: dict[str, Accept] = {}
     for item in accept:
         known = accepted.get(item.code)
@@ -137,12 +141,13 @@ def _reasons(groups: _Groups, accept: Sequence[Accept]) -> Iterator[ReasonGroup]
             accepted[item.code] = item
     found = _by_count(groups.reasons.items)
     for (action, code), tally in sorted(found, key=lambda entry: ORDER.index(entry[0][0])):
-        limit = accepted.get(code) if action is Action.REFUSED else None
+        limited = action is Action.REFUSED
+        limit = accepted.get(code) if limited else None
         yield ReasonGroup(
             action=action,
             code=code,
             count=tally.count,
-            occurrences=len(tally.apart),
+            occurrences=refused.get(code, tally.count) if limited else tally.count,
             samples=tuple(sorted(tally.samples, key=lambda one: one.change.number)),
             at_most=limit.at_most if limit else None,
             accepted_because=limit.reason if limit else "",

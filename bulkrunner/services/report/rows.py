@@ -102,7 +102,7 @@ class Rows:
             while twin is not None and twin.change < change.number:
                 twin = next(twins, None)
             found = twin if twin is not None and twin.change == change.number else None
-            yield replace(self._reported(change), tried=None if found is None else _tried(found))
+            yield self._reported(change, tried=None if found is None else _tried(found))
 
     def _twins(self, action: Action, numbers: Sequence[int] | None = None) -> Iterator[Counterpart]:
         if self._counts is None:
@@ -187,7 +187,7 @@ class Rows:
         link = self._link(item.result.record) or reported.link
         return replace(reported, result=item.result, attempts=item.attempts, link=link)
 
-    def _reported(self, change: PlannedChange) -> ReportedChange:
+    def _reported(self, change: PlannedChange, tried: Tried | None = None) -> ReportedChange:
         if change.action is Action.CREATE:
             change = self._named(change)
         found = differences_of(change)
@@ -196,6 +196,7 @@ class Rows:
             differences=found,
             beyond=beyond_of(change, found),
             link=self._link(change.record),
+            tried=tried,
         )
 
     def _named(self, change: PlannedChange) -> PlannedChange:

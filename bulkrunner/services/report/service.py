@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, req
 from bulkrunner.domain.rules import Evidence, GateResult, rule_results
 from bulkrunner.domain.run import PROBLEMS, Outcome, Run, RunEvent, RunState
 from bulkrunner.domain.schedule import Hours, end_of_writes
+from bulkrunner.domain.standing import Resting
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
@@ -72,31 +74,64 @@ def estimate(
     )
 
 
-def timeline(decisions: Iterable[tuple[datetime, Outcome]]) -> Timeline | None:
-    """Return how many changes were decided when, given in order of time; None where none was."""
-    decided = list(decisions)
-    if not decided:
+class Decisions:
+    """When the changes of a run were decided, and how, in order of time: nine bytes of each."""
+
+    def __init__(self, decided: Iterable[tuple[datetime, Outcome]] = ()) -> None:
+        self.start: datetime | None = None
+        self.end: datetime | None = None
+        self._times = array("q")
+        self._outcomes = bytearray()
+        for when, outcome in decided:
+            self.start = self.start or when
+            self.end = when
+            self._times.append(self._since_start(when))
+            self._outcomes.append(_OUTCOMES.index(outcome))
+
+    def _since_start(self, when: datetime) -> int:
+        return (when - (self.start or when)) // timedelta(microseconds=1)
+
+    def __iter__(self) -> Iterator[tuple[float, Outcome]]:
+        """Yield the seconds from the first decision, and the outcome."""
+        for time, outcome in zip(self._times, self._outcomes, strict=True):
+            yield time / _SECOND, _OUTCOMES[outcome]
+
+    def any_between(self, first: datetime, last: datetime) -> bool:
+        """Return True if anything was decided from one moment to another, both included."""
+        after = bisect_left(self._times, self._since_start(first))
+        return after < bisect_right(self._times, self._since_start(last))
+
+    def speed(self) -> float:
+        """Return how many were decided in a second, waits left out."""
+        working = spent = 0
+        for earlier, later in pairwise(self._times):
+            if later - earlier < IDLE * _SECOND:
+                working, spent = working + 1, spent + later - earlier
+        return working / (spent / _SECOND) if spent else 0.0
+
+
+_OUTCOMES = tuple(Outcome)
+
+_SECOND = 1_000_000
+
+
+def timeline(decisions: Decisions) -> Timeline | None:
+    """Return how many changes were decided when; None where none was."""
+    start, end = decisions.start, decisions.end
+    if start is None or end is None:
         return None
-    start, end = decided[0][0], decided[-1][0]
     span = (end - start).total_seconds()
     width = next((each for each in WIDTHS if span < STEPS * each), None) or span / STEPS + 1
     steps: list[Counter[Outcome]] = [Counter() for _ in range(int(span // width) + 1)]
-    for when, outcome in decided:
-        steps[int((when - start).total_seconds() // width)][outcome] += 1
+    for after, outcome in decisions:
+        steps[int(after // width)][outcome] += 1
     return Timeline(
         start=start,
         end=end,
         seconds=width,
         steps=tuple(dict(step) for step in steps),
-        per_second=_speed([when for when, _ in decided]),
+        per_second=decisions.speed(),
     )
-
-
-def _speed(times: list[datetime]) -> float:
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    working = [gap for gap in gaps if gap.total_seconds() < IDLE]
-    spent = sum(working, timedelta()).total_seconds()
-    return len(working) / spent if spent else 0.0
 
 
 ENDS = frozenset({RunState.INTERRUPTED, RunState.STOPPED})
@@ -104,8 +139,8 @@ ENDS = frozenset({RunState.INTERRUPTED, RunState.STOPPED})
 TOLD = frozenset({"started", "paused", "pause_lifted", "rate_set", "waiting", "went_on"})
 
 
-def moments(events: Sequence[RunEvent], decided: Sequence[datetime] = ()) -> tuple[Moment, ...]:
-    """Return what happened to a run as a whole, for people to read; both given oldest first.
+def moments(events: Sequence[RunEvent], decided: Decisions) -> tuple[Moment, ...]:
+    """Return what happened to a run as a whole, for people to read; events are given oldest first.
 
     A wait that ended because the run did left nothing decided behind it: nothing went on then.
     """
@@ -113,10 +148,10 @@ def moments(events: Sequence[RunEvent], decided: Sequence[datetime] = ()) -> tup
     return tuple(_moments([one for one in events if id(one) not in idle]))
 
 
-def _ended_idle(event: RunEvent, later: RunEvent, decided: Sequence[datetime]) -> bool:
+def _ended_idle(event: RunEvent, later: RunEvent, decided: Decisions) -> bool:
     if event.kind != "went_on" or later.kind != "moved" or later.data.get("to") not in ENDS:
         return False
-    return bisect_left(decided, event.at) == bisect_right(decided, later.at)
+    return not decided.any_between(event.at, later.at)
 
 
 def _moments(events: Sequence[RunEvent]) -> Iterator[Moment]:
@@ -205,6 +240,7 @@ class ReportService:
         gates: Sequence[GateResult],
         *,
         environment: Environment | None = None,
+        rests_on: Resting | None = None,
     ) -> ReportData:
         """Return the report of a plan or a run; no environment: unknown speed."""
         evidence, now = self._evidence(plan), self._clock.now()
@@ -216,10 +252,11 @@ class ReportService:
         policy = Policy.from_dict(dict(plan.policy))
         counts = counting_hosts(plan.addresses, policy) if evidence is not None else None
         rows, watch = Rows(self._ledger, plan, run, counts=counts), Watch(plan)
+        refused = self._ledger.plans.count_refusals(plan.id)
         grouped = group_changes(
-            lambda: watch.watched(rows.planned()), accepts_of(plan.manifest), rows.fetch
+            lambda: watch.watched(rows.planned()), accepts_of(plan.manifest), rows.fetch, refused
         )
-        decided = list(self._ledger.runs.decisions(run.id)) if run else []
+        decided = Decisions(self._ledger.runs.decisions(run.id) if run else ())
         events = self._ledger.orders.events(run.id, limit=MAX_MOMENTS) if run else ()
         selections = tuple(self._ledger.selections.all(plan.id))
         return ReportData(
@@ -240,7 +277,7 @@ class ReportService:
             problems=rows.problems,
             changes=rows.changes,
             head=self._ledger.chain.head(),
-            rules=rule_results(plan, gates, self._ledger.plans.count_refusals(plan.id)),
+            rules=rule_results(plan, gates, refused),
             libraries=self._ledger.plans.library_names(plan.id),
             risks=(*watch.risks(), *searched(selections)),
             not_restored=watch.not_restored(),
@@ -255,18 +292,21 @@ class ReportService:
             if environment
             else None,
             timeline=timeline(decided),
-            moments=moments(events, [when for when, _ in decided]),
+            moments=moments(events, decided),
             left_out=lambda: self._ledger.selections.left_out(plan.id),
             inputs=tuple(_inputs(plan)),
             selections=selections,
             reads=self._ledger.plans.count_reads(plan.id),
+            rests_on=rests_on,
         )
 
     def sigels(self, plan: Plan) -> tuple[str, ...]:
         """Return the sigels of which the plan has changes or lines that came to nothing."""
         return tuple(sorted(filter(None, self._ledger.plans.count_sigels(plan.id))))
 
-    def report_to(self, plan: Plan, run: Run | None, sigel: str) -> ReportData:
+    def report_to(
+        self, plan: Plan, run: Run | None, sigel: str, *, rests_on: Resting | None = None
+    ) -> ReportData:
         """Return what concerns one library of a plan or a run: its own rows and their counts.
 
         Raises:
@@ -302,6 +342,7 @@ class ReportService:
             changes=rows.changes,
             head="",
             libraries={sigel: name} if name else {},
+            rests_on=rests_on,
         )
 
     def _excluded(self, run: Run) -> int:

@@ -30,7 +30,7 @@ class Journal:
         self._run = run
         self._plan = plan
         self._control = control
-        self._under_way = 0
+        self._under_way: set[Future[None]] = set()
         self._unsaved: dict[int, Result] = {}
         self._changed = threading.Condition()
 
@@ -75,11 +75,15 @@ class Journal:
     def flush(self) -> None:
         """Wait until everything handed in is on disk, or has failed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._under_way == 0)
+            waiting = list(self._under_way)
+        for stored in waiting:
+            stored.exception()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way)
 
     def _watch(self, stored: Future[None]) -> None:
         with self._changed:
-            self._under_way += 1
+            self._under_way.add(stored)
         stored.add_done_callback(self._stored)
 
     def _stored(self, stored: Future[None]) -> None:
@@ -87,7 +91,7 @@ class Journal:
         if error is not None:
             self._control.fail(_as_ours(error))
         with self._changed:
-            self._under_way -= 1
+            self._under_way.discard(stored)
             self._changed.notify_all()
 
 

@@ -45,7 +45,9 @@ class KeyedPool:
         self._lanes: dict[str, deque[WorkItem]] = {}
         self._present: set[int] = set()
         self._blocked: list[tuple[str, WorkItem]] = []
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._work_there = threading.Condition(lock)
+        self._changed = threading.Condition(lock)
         self._closed = False
         self._size = 0
         self._in_hand = 0
@@ -63,6 +65,11 @@ class KeyedPool:
     def size(self) -> int:
         """Changes handed in and not yet done."""
         return self._size
+
+    @property
+    def lanes(self) -> int:
+        """Bibs of which changes were handed in and not yet done."""
+        return len(self._lanes)
 
     @property
     def in_hand(self) -> int:
@@ -84,7 +91,6 @@ class KeyedPool:
                 return
             self._lanes[lane] = deque()
             self._make_ready(lane, item)
-            self._changed.notify_all()
 
     def wait(self, enough: Callable[[], bool], seconds: float) -> None:
         """Wait until something is true of this crew, or the time is over."""
@@ -95,6 +101,7 @@ class KeyedPool:
         """Begin nothing more; what is in hand goes on."""
         with self._changed:
             self._closed = True
+            self._work_there.notify_all()
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -109,16 +116,19 @@ class KeyedPool:
                 self._done(lane, item.change.number)
 
     def _take(self) -> tuple[str, WorkItem] | None:
-        with self._changed:
-            self._clock.wait_for(self._changed, lambda: bool(self._ready) or self._closed, None)
+        with self._work_there:
+            self._clock.wait_for(self._work_there, lambda: bool(self._ready) or self._closed, None)
             if self._closed:
                 return None
             self._in_hand += 1
             return self._ready.popleft()
 
     def _make_ready(self, lane: str, item: WorkItem) -> None:
-        waits = not self._present.isdisjoint(item.change.prerequisites)
-        (self._blocked if waits else self._ready).append((lane, item))
+        if self._present.isdisjoint(item.change.prerequisites):
+            self._ready.append((lane, item))
+            self._work_there.notify()
+        else:
+            self._blocked.append((lane, item))
 
     def _done(self, lane: str, number: int) -> None:
         with self._changed:
@@ -139,8 +149,10 @@ class KeyedPool:
 # Changes read from the ledger at a time.
 PAGE = 100
 
-# Changes that the crew holds at most.
-ROOM = 200
+# Bibs of which the crew holds changes, and changes that it holds in all, at most: of a bib with many
+# holdings one thread alone can carry out changes, so the others need some of further bibs.
+LANES = 200
+ROOM = 2000
 
 # Seconds between two looks at whether the run goes on.
 TICK = 0.2
@@ -202,11 +214,14 @@ class Dispatcher:
             if number in self._early:
                 self._early.discard(number)
                 continue
-            if not self._wait_until(lambda: self._pool.size < ROOM):
+            if not self._wait_until(self._has_room):
                 return
             self._put_later_ones(item, last, passed=number)
             self._pool.put(item)
         self._wait_until(lambda: self._pool.size == 0)
+
+    def _has_room(self) -> bool:
+        return self._pool.size < ROOM and self._pool.lanes < LANES
 
     def _put_later_ones(self, item: WorkItem, last: int | None, *, passed: int) -> None:
         """Hand in what a change waits for although it comes later than ``passed``."""
@@ -227,13 +242,10 @@ class Dispatcher:
         return page[0] if page else None
 
     def _settle_open(self, last: int | None) -> None:
-        """Find out first what became of the sends that an earlier process left open.
-
-        They are among the first that are pending: no more than ``ROOM`` were handed in at a time.
-        """
-        for item in islice(self._pending(), ROOM + PAGE):
-            if item.attempts and (last is None or item.change.number <= last):
-                self._first.add(item.change.number)
+        """Find out first what became of the sends that an earlier process left open."""
+        for number in self._ledger.runs.open_sends(self._run.id):
+            if (last is None or number <= last) and (item := self._one(number)) is not None:
+                self._first.add(number)
                 self._pool.put(item)
         self._wait_until(lambda: self._pool.size == 0)
 

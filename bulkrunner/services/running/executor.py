@@ -13,6 +13,7 @@ from bulkrunner.domain.ledger_port import Ledger, unknown_of
 from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import CatalogueWriter, Clock, Progress, WriteGate
 from bulkrunner.domain.run import USUAL, LeaseTimes, Owner, Run, RunState
+from bulkrunner.domain.standing import Claim
 from bulkrunner.errors import (
     AccessLost,
     BulkRunnerError,
@@ -93,7 +94,7 @@ class Executor:
         """Ask to stop after what is in flight; safe in a signal handler."""
         self._control.ask(why)
 
-    def start(self, plan: Plan, run_id: str) -> Run:
+    def start(self, plan: Plan, run_id: str, *, claim: Claim | None = None) -> Run:
         """Store a new run, held by this process; UsageError while another one is running."""
         now = self._parts.clock.now()
         run = Run(
@@ -105,7 +106,7 @@ class Executor:
             started_at=now,
             active_at=now,
         )
-        self._parts.ledger.runs.start(run, lease=self._lease.first(run_id))
+        self._parts.ledger.runs.start(run, lease=self._lease.first(run_id), claim=claim)
         return run
 
     def run(self, run_id: str, *, limit: int | None = None, hold: bool = False) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bulkrunner.domain.approvals import (
     EXCLUDED,
@@ -22,7 +22,9 @@ from bulkrunner.domain.ledger_port import Ledger
 from bulkrunner.domain.ports import Clock, Progress
 from bulkrunner.domain.run import Outcome, Result, Run, RunState
 from bulkrunner.domain.schedule import is_open, next_opening
-from bulkrunner.sentences import Sentence
+from bulkrunner.domain.standing import ends_at
+from bulkrunner.sentences import Sentence, says
+from bulkrunner.services.recurring import Basis, StandingApprovals, surely_now
 from bulkrunner.services.running.control import Control, Ending
 
 # Seconds between two looks at whether writes are held back still; while the run is paused.
@@ -65,28 +67,68 @@ class Terms:
         self._excluded: frozenset[int] = frozenset()
         self._night: datetime | None = None
         self._sent = 0
+        self._known = -1  # answers and ends that were there at the last look
+        self._over: Sentence | None = None  # why that holds no more
+        self._standing: Basis | None = None  # that the run rests on
+        self._begun = (surely_now(ledger, clock), clock.monotonic())
         self._take()
 
     def heed(self, recheck: Callable[[], None]) -> None:
         """Take in answers given since the last look, test the gates then; a no ends the run."""
-        if not self._take():
+        if not self._take() and self._over is None:
             return
         if no := the_no(weigh(self._answers)):
-            self._control.end(
-                Ending(state=RunState.STOPPED, reason=Sentence("rejected_by", by=no.by))
-            )
+            self._stop(Sentence("rejected_by", by=no.by))
+        elif self._over is not None:
+            no_to_all = says(self._over, "standing_rejected")
+            by = self._over.values.get("by")
+            self._stop(Sentence("rejected_by", by=by) if no_to_all else self._over)
         else:
             recheck()
 
+    def _stop(self, reason: Sentence) -> None:
+        self._control.end(Ending(state=RunState.STOPPED, reason=reason))
+
     def _take(self) -> bool:
         answers = self._ledger.approvals.of_plan(self._run.plan)
-        if len(answers) == len(self._answers):
+        known = len(answers)
+        claim = self._ledger.standing.claim_of(self._run.id)
+        if claim is not None and claim.bounds is not None:
+            known = self._take_standing(claim.approved)
+        else:
+            self._standing = None
+        if known == self._known:
             return False
-        asked = strictest(answer.conditions for answer in standing(answers))
+        self._known = known
+        kept = self._standing.answers if self._standing else standing(answers)
+        asked = strictest(answer.conditions for answer in kept)
         if asked.excluded != self._asked.excluded:
             self._excluded = self._ledger.plans.numbers_of(self._run.plan, asked.excluded)
         self._answers, self._asked = answers, asked
         return True
+
+    def _take_standing(self, approved: str) -> int:
+        """Look at the answers to an earlier plan that the run rests on, and whether they hold."""
+        service = StandingApprovals(self._ledger, self._clock)
+        given = service.given(self._run.job)
+        self._standing = next((one for one in given if one.approved.id == approved), None)
+        self._over = service.ended(self._standing) if self._standing else None
+        answers = self._ledger.approvals.of_job(self._run.job)
+        return len(answers) + len(self._ledger.standing.ends(approved))
+
+    # --- how long a standing approval holds -----------------------------------------------------
+
+    def _expired(self) -> Held | None:
+        """End the run where the standing approval has run out; a clock set back prolongs nothing."""
+        if self._standing is None:
+            return None
+        begun, at = self._begun
+        now = max(self._clock.now(), begun + timedelta(seconds=self._clock.monotonic() - at))
+        if now < ends_at(self._standing.bounds, self._zone):
+            return None
+        said = Sentence("standing_expired_stop", until=self._standing.bounds.until)
+        self._stop(said)
+        return Held(reason=said)
 
     # --- records left out ----------------------------------------------------------------------
 
@@ -104,6 +146,8 @@ class Terms:
 
     def held(self) -> Held | None:
         """Return why nothing may be sent in this night any more; None where it may."""
+        if (expired := self._expired()) is not None:
+            return expired
         left = self._left()
         if left is None:
             return None
@@ -111,6 +155,8 @@ class Terms:
 
     def take(self) -> bool:
         """Count one request that will be sent; False where the night has had its share."""
+        if self._expired() is not None:
+            return False
         with self._lock:
             if self._asked.per_night is None:
                 return True
@@ -132,7 +178,10 @@ class Terms:
         began = night_of(self._clock.now(), self._zone)[0]
         if began != self._night:
             self._night = began
-            self._sent = self._ledger.runs.sent_since(self._run.id, began)
+            rule = self._standing.bounds.rule if self._standing else ""
+            claims = self._ledger.standing.claims(rule) if rule else ()
+            runs = {self._run.id, *(claim.run for claim in claims)}
+            self._sent = sum(self._ledger.runs.sent_since(run, began) for run in runs)
         return self._sent
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.domain.plan import BibSummary
 from bulkrunner.domain.run_ledger import WorkItem
-from bulkrunner.services.running.dispatch import KeyedPool, lane_of
-from tests.support.ledgers import a_change
+from bulkrunner.services.running.control import Control, OutcomeCounter
+from bulkrunner.services.running.dispatch import Dispatcher, KeyedPool, lane_of
+from tests.support.ledgers import a_change, a_plan, new_ledger, start_run, store_plan
+from tests.support.progress import NullProgress
 from tests.support.sizes import examples
 
 
@@ -68,6 +70,38 @@ def test_a_long_lane_keeps_nobody_waiting():
 def test_different_bibs_are_worked_on_at_the_same_time():
     together = threading.Barrier(3)
     crew = work([item(n, f"bib{n}") for n in (1, 2, 3)], lambda _: together.wait(20), threads=3)
+    assert crew.failure is None
+    assert crew.size == 0
+
+
+def test_many_holdings_of_one_bib_keep_no_other_bib_waiting(tmp_path):
+    """All of a bib's changes are done by one thread; the second gets those of the next bib."""
+    bibs = ["long"] * 300 + ["next"]
+    changes = [item(number, bib).change for number, bib in enumerate(bibs, start=1)]
+    next_was_there = threading.Event()
+
+    def carry_out(one):
+        if one.change.bib.id == "next":
+            next_was_there.set()
+        assert next_was_there.wait(20)
+
+    with new_ledger(tmp_path) as ledger:
+        start_run(ledger, store_plan(ledger, a_plan(), changes))
+        clock = SystemClock()
+        control = Control(clock)
+        crew = KeyedPool(carry_out, threads=2, clock=clock)
+        dispatcher = Dispatcher(
+            ledger,
+            ledger.runs.get("r1"),
+            crew,
+            OutcomeCounter(ledger.runs.outcomes("r1"), NullProgress(), control),
+            control,
+            goes_on=lambda: control.ending is None,
+            verify=lambda change: None,
+        )
+        crew.start()
+        dispatcher.everything(None, first_prove=False)
+        crew.close()
     assert crew.failure is None
     assert crew.size == 0
 

@@ -2,15 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import click
 import pytest
 
 from bulkrunner.cli.main import cli
 from bulkrunner.cli.options import KEYS
-from tests.support.docs import ROOT, fenced, in_code, page, sections, table_rows
+from tests.support.docs import fenced, in_code, page, sections, table_rows
 
 TEXT = page("reference/cli.md")
 COMMANDS = sections(TEXT, r"`bulkrunner ([a-z ]+)`")
@@ -99,17 +97,3 @@ def test_pages_name_known_commands_and_options_only():
 def test_json_examples_are_json():
     for block in fenced(TEXT, "json"):
         json.loads(block)
-
-
-def test_help_imports_nothing_heavy():
-    code = (
-        "import sys\n"
-        "from bulkrunner.cli.main import main\n"
-        "assert main(['--help']) == 0\n"
-        "heavy = {'httpx', 'sqlalchemy', 'starlette', 'rich', 'yaml', 'jinja2', 'uvicorn'}\n"
-        "assert not heavy & set(sys.modules), sorted(heavy & set(sys.modules))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr

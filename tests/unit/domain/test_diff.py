@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkrunner.domain.canonical import canonical_bytes
-from bulkrunner.domain.diff import MAX_DIFFERENCES, diff
+from bulkrunner.domain.diff import MAX_DIFFERENCES, diff, read_differences
 from tests.support.documents import HOLDINGS, KEYS, SCALARS, holding
 
 
@@ -115,3 +115,15 @@ def test_what_lies_very_deep_is_shown_as_a_whole():
     found = diff(holding(a=one), holding(a=other))
     assert [item.kind for item in found] == ["changed"]
     assert found[0].place.startswith("a.k.k")
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 1.0), (1, True), (0.0, False), ([1], [1.0])])
+def test_what_is_equal_but_written_otherwise_differs(one, other):
+    before, after = holding(inner={"a": one}), holding(inner={"a": other})
+    for differences in (diff(before, after), read_differences(before, after)):
+        assert [item.place for item in differences] == ["inner.a"]
+
+
+def test_the_order_of_keys_makes_no_difference():
+    before, after = holding(inner={"a": 1, "b": [1]}), holding(inner={"b": [1], "a": 1})
+    assert read_differences(before, after) == diff(before, after) == []

@@ -19,6 +19,7 @@ NO_DECISION = {
     "leases": "who drives a run just now; whoever takes one over reads before it writes",
     "paces": "when the next request may be sent; the environment's rate bounds it anew",
     "places": "how many requests are under way; the environment's concurrency bounds it anew",
+    "advances": "who takes a job forward just now; every gate is asked all the same",
     "waits": "what a run says it waits for; it is written anew while it waits",
 }
 """Tables that nothing rests on that was decided or is reported: they hold the present only."""
@@ -46,6 +47,8 @@ NAMES = {
     "attempts": r"event \d+ of the chain of run r\d|attempts \(run r\d, change \d+, number \d+\)",
     "results": r"event \d+ of the chain of run r\d|results \(run r\d, change \d+\)|document",
     "approvals": r"event \d+|approvals \(plan p1, seq \d+\)",
+    "standing_claims": r"event \d+|standing_claims",
+    "standing_ends": r"event \d+|standing_ends",
     "clients": r"client (staging|production) client-\d|event \d+|clients",
     "client_uses": r"client (staging|production) client-\d|event \d+|client_uses",
     "events": r"event \d+|chain",

@@ -129,6 +129,19 @@ def test_attempts_are_handed_back_with_what_is_left(ledger, plan):
     assert by_number == {1: (), 3: (), 4: (answered, second), 6: ()}
 
 
+def test_open_sends_are_those_without_an_outcome(ledger, plan):
+    start_run(ledger, plan)
+    assert ledger.runs.open_sends("r1") == []
+    for number, count in ((6, 1), (1, 2), (4, 1)):
+        for attempt in range(1, count + 1):
+            ledger.runs.intend("r1", an_attempt(number, attempt)).result()
+    ledger.runs.conclude("r1", 4, Result(outcome=Outcome.APPLIED)).result()
+    assert ledger.runs.open_sends("r1") == [1, 6]
+    for number in (1, 3, 6):
+        ledger.runs.conclude("r1", number, Result(outcome=Outcome.APPLIED)).result()
+    assert ledger.runs.open_sends("r1") == []
+
+
 def test_outcomes_add_up(ledger, plan):
     start_run(ledger, plan)
     assert ledger.runs.outcomes("r1") == {**empty_outcomes(), "pending": 4}

@@ -6,6 +6,7 @@ from concurrent.futures import wait
 import pytest
 from sqlalchemy import event
 
+from bulkrunner.adapters.ledger import writer
 from bulkrunner.domain.run import Outcome, Result, RunState
 from bulkrunner.errors import LedgerUnavailable
 from tests.support.ledgers import (
@@ -66,6 +67,42 @@ def test_what_arrives_together_is_committed_together(ledger, commits):
 def test_a_lone_entry_waits_for_nobody(ledger, commits):
     ledger.runs.intend("r1", an_attempt(1)).result(timeout=30)
     assert len(commits) == 1
+
+
+def test_answers_and_outcomes_go_with_the_next_intent(ledger, commits, monkeypatch):
+    monkeypatch.setattr(writer, "LINGER", 60)
+    for number in range(1, 11):
+        ledger.runs.intend("r1", an_attempt(number)).result(timeout=30)
+        ledger.runs.answered("r1", an_attempt(number, answer="stored", status=204))
+        ledger.runs.conclude("r1", number, Result(outcome=Outcome.APPLIED))
+    assert len(commits) == 10
+    ledger.runs.intend("r1", an_attempt(11)).result(timeout=30)
+    assert ledger.runs.outcomes("r1")["applied"] == 10
+
+
+def test_what_somebody_waits_for_is_written_at_once(ledger, monkeypatch):
+    monkeypatch.setattr(writer, "LINGER", 60)
+    ledger.runs.intend("r1", an_attempt(1))
+    ledger.runs.answered("r1", an_attempt(1, answer="stored", status=204)).result(timeout=30)
+    stored = ledger.runs.conclude("r1", 1, Result(outcome=Outcome.APPLIED))
+    assert stored.exception(timeout=30) is None
+
+
+def test_what_nobody_waits_for_is_written_soon(ledger):
+    done = threading.Event()
+    ledger.runs.conclude("r1", 1, Result(outcome=Outcome.APPLIED)).add_done_callback(
+        lambda _: done.set()
+    )
+    assert done.wait(30)
+
+
+def test_what_a_creation_was_answered_is_written_at_once(ledger, monkeypatch):
+    monkeypatch.setattr(writer, "LINGER", 60)
+    ledger.runs.intend("r1", an_attempt(1, method="POST")).result(timeout=30)
+    done = threading.Event()
+    answer = an_attempt(1, method="POST", answer="done", status=201, words="new000001")
+    ledger.runs.answered("r1", answer).add_done_callback(lambda _: done.set())
+    assert done.wait(30)
 
 
 def test_a_future_is_done_only_when_another_reader_sees_the_row(ledger, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bulkrunner.adapters.ledger import open_ledger
 from bulkrunner.adapters.pacing.pace import LONGEST_PAUSE, SLACK, Pace
-from bulkrunner.adapters.pacing.shared import AHEAD, SharedSpacing
+from bulkrunner.adapters.pacing.shared import AHEAD, AHEAD_ALONE, SharedSpacing
 from tests.support.client import StillClock, environment
 from tests.support.sizes import examples
 
@@ -97,9 +97,21 @@ def test_a_high_rate_does_not_cost_a_transaction_each(two_ledgers):
 
     clock = Machine(0)
     spacing = SharedSpacing(Counting(), "http://a", "write", 1000, clock=clock)
-    for _ in range(300):
+    for _ in range(3000):
         clock.seconds = max(clock.seconds, moment(clock, spacing))
-    assert calls == [100, 100, 100]
+    assert calls == [100, 100, 200, 400, 800, 1000, 1000], "more while nobody else takes any"
+
+
+def test_moments_are_taken_far_ahead_only_while_nobody_else_takes_any(two_ledgers):
+    (clock, one), (other_clock, other) = spacings(two_ledgers, 1000)
+    for _ in range(1700):
+        clock.seconds = other_clock.seconds = max(clock.seconds, moment(clock, one))
+    waited = moment(other_clock, other) - other_clock.seconds
+    assert waited <= AHEAD_ALONE
+    for side in [(clock, one), (other_clock, other)] * 1500:
+        clock.seconds = other_clock.seconds = max(clock.seconds, moment(*side))
+    other_clock.seconds = clock.seconds
+    assert moment(other_clock, other) - other_clock.seconds <= 2 * AHEAD
 
 
 def test_places_and_kinds_have_each_their_own_moments(two_ledgers):

@@ -38,6 +38,14 @@ MANIFEST: dict[str, Any] = {
     "accept": [{"code": "in_component", "at_most": 3, "reason": "r"}],
     "on_missing": "refuse",
     "policy": {"plan_max_age_hours": 10, "test_hosts": ["a.example.org"]},
+    "recurring": {
+        "until": "2027-06-30",
+        "at_most": {
+            "per_run": {"update": 500, "create": 2, "delete": 3},
+            "per_day": {"records": 1000, "update": 900, "create": 4, "delete": 5},
+        },
+        "every": "week",
+    },
     "parameters": {"shelf": "Hce", "count": 3},
     "operations": [
         {
@@ -71,7 +79,7 @@ MANIFEST: dict[str, Any] = {
     ],
 }
 
-UNDIGESTED_EFFECT = {"title", "purpose", "agreement", "ceilings", "policy", "accept"}
+UNDIGESTED_EFFECT = {"title", "purpose", "agreement", "ceilings", "policy", "accept", "recurring"}
 
 
 def job_of(
@@ -136,6 +144,8 @@ OTHER_VALUES: dict[tuple[Any, ...], Any] = {
     ("on_missing",): "report",
     ("sigels", 0): None,
     ("agreement", "agreed_on"): "2026-11-03",
+    ("recurring", "until"): "2027-06-29",
+    ("recurring", "every"): "month",
     ("operations", 0, "update"): ids(1, start=30)[0],
     ("operations", 1, "update"): ids(1, start=30)[0],
     ("operations", 2, "delete"): ids(1, start=30)[0],
@@ -173,9 +183,10 @@ def test_every_value_counts(path: tuple[Any, ...]) -> None:
     for part in path[:-1]:
         node = node[part]
     node[path[-1]] = another(path, node[path[-1]])
-    manifest, effect = digests(job_of(json.dumps(changed), name="job.json"))
-    assert manifest != BASE.manifest_digest
-    assert (effect == BASE.effect_digest) == (path[0] in UNDIGESTED_EFFECT)
+    job = job_of(json.dumps(changed), name="job.json")
+    assert job.manifest_digest != BASE.manifest_digest
+    assert (job.effect_digest == BASE.effect_digest) == (path[0] in UNDIGESTED_EFFECT)
+    assert (job.rule_digest == BASE.rule_digest) == (path[0] == "parameters")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +201,7 @@ def test_leaving_something_out_counts(key: str, value: Any) -> None:
     job = job_of(json.dumps({**MANIFEST, key: value}), name="job.json")
     assert job.manifest_digest != BASE.manifest_digest
     assert job.effect_digest != BASE.effect_digest
+    assert job.rule_digest != BASE.rule_digest
 
 
 @pytest.mark.parametrize("value", ["1", 1.0, True, [1], {"a": 1}, 1])

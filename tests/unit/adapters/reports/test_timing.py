@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Outcome
-from bulkrunner.services.report.service import STEPS, estimate, timeline
+from bulkrunner.services.report.service import STEPS, Decisions, estimate, timeline
 from tests.support.ledgers import START
 
 
@@ -63,13 +63,13 @@ def test_windows_put_the_end_off() -> None:
 
 
 def test_nothing_decided_has_no_timeline() -> None:
-    assert timeline([]) is None
+    assert timeline(Decisions()) is None
 
 
 def test_a_pause_is_seen_and_does_not_slow_the_rate() -> None:
     times = [START + timedelta(seconds=n) for n in (0, 1, 2, 3)]
     times += [START + timedelta(minutes=30, seconds=n) for n in (0, 1, 2, 3)]
-    found = timeline([(when, Outcome.APPLIED) for when in times])
+    found = timeline(Decisions((when, Outcome.APPLIED) for when in times))
     assert found is not None
     assert found.per_second == pytest.approx(1)
     assert [sum(step.values()) for step in (found.steps[0], found.steps[-1])] == [4, 4]
@@ -82,7 +82,7 @@ OUTCOMES = st.sampled_from(list(Outcome))
 @given(st.lists(st.tuples(st.floats(0, 1e7), OUTCOMES), min_size=1, max_size=50))
 def test_every_decision_is_in_one_step(decided: list[tuple[float, Outcome]]) -> None:
     times = sorted((START + timedelta(seconds=after), outcome) for after, outcome in decided)
-    found = timeline(times)
+    found = timeline(Decisions(times))
     assert found is not None
     assert len(found.steps) <= STEPS
     assert sum(sum(step.values()) for step in found.steps) == len(decided)
