@@ -3,16 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import Integer, LargeBinary, create_engine, select, text
 
 from bulkrunner.adapters.ledger import open_ledger
 from bulkrunner.adapters.ledger.seals import first_fault
 from bulkrunner.adapters.ledger.stretches import page_of
-from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, events
+from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, events, metadata
 from bulkrunner.adapters.machine import SystemClock
 from bulkrunner.errors import LedgerAway
 from tests.support.ledgers import SetClock, fill
 from tests.support.postgresql import the_server
+from tests.unit.adapters.ledger.test_every_column import COMPARED
 
 CUT = text("SELECT pg_terminate_backend(pg_backend_pid())")
 
@@ -39,6 +40,31 @@ def cut(url):
             text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
         )
     engine.dispose()
+
+
+@pytest.mark.parametrize("table", COMPARED)
+def test_an_edit_is_found_in_every_table(ledger, url, table):
+    """One text or number of one row; every column of every table is edited in a file."""
+    of_table = metadata.tables[table]
+    keys = {*of_table.primary_key.columns, *(key.parent for key in of_table.foreign_keys)}
+    columns = [column for column in of_table.columns if column not in keys] or [*keys]
+    row = f"ctid = (SELECT ctid FROM {table} LIMIT 1)"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        connection.execute(text(f"UPDATE {table} SET {_other(columns[-1])} WHERE {row}"))
+    engine.dispose()
+    assert ledger.chain.check() != []
+
+
+def _other(column):
+    """Give a column another value."""
+    kind = getattr(column.type, "impl_instance", column.type)
+    if isinstance(kind, LargeBinary):
+        return f"{column.name} = sha256('other')"
+    if isinstance(kind, Integer):
+        return f"{column.name} = coalesce({column.name}, 0) + 1"
+    return f"{column.name} = 'other'"
 
 
 @pytest.mark.parametrize("asked", ["a statement", "a page of events"])
