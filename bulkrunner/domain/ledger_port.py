@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bulkrunner.domain.approvals import Approval
     from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
     from bulkrunner.domain.rules import Counterpart, Evidence
-    from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger
+    from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger, WorkItem
     from bulkrunner.domain.standing import Claim, StandingEnd
     from bulkrunner.domain.steps import InputLine
 
@@ -302,6 +302,9 @@ class Seals(Protocol):
 
     def block(self, plan: str, run: str, change: int) -> Sentence | None:
         """Return what does not fit of the block of a change, of which nothing was handed out yet."""
+
+    def recognise(self, item: WorkItem) -> Sentence | None:
+        """Return what of a change was edited between its block's verification and its reading."""
 
     def rest(self, plan: str | None, others: Sequence[str] = ()) -> Iterator[Sentence | None]:
         """Look at every run, at a plan with its documents, and at others without theirs."""

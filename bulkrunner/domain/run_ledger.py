@@ -31,6 +31,7 @@ class WorkItem:
 
     change: PlannedChange
     attempts: tuple[Attempt, ...] = ()
+    read: int = 0  # digest of its rows, as they were read
 
 
 @dataclass(frozen=True, kw_only=True)

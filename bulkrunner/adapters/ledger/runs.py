@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from bulkrunner.adapters.ledger.agreements import store_claim
 from bulkrunner.adapters.ledger.chain import Appender, enter_head, plain_row, row_digest
 from bulkrunner.adapters.ledger.codecs import (
+    CHANGE,
     RUN,
     RUN_ALSO,
     ResultOfRow,
@@ -25,7 +26,7 @@ from bulkrunner.adapters.ledger.codecs import (
     run_of,
     run_row,
 )
-from bulkrunner.adapters.ledger.columns import said
+from bulkrunner.adapters.ledger.columns import parsed, said
 from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.leases import kept_reason
 from bulkrunner.adapters.ledger.plan_queries import applied_creations, later_writes
@@ -140,15 +141,15 @@ class Runs(Part):
     ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
         with self._database.read() as connection:
-            query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
-            if until is not None:
-                query = query.where(planned_changes.c.number <= until)
-            page = connection.execute(query.limit(limit)).all()
-            found = fetch(connection, document_digests(page))
-            sent = _attempts(connection, run, page)
+            rows = pending_rows(connection, run, after=after, until=until, limit=limit)
+            found = fetch(connection, document_digests([row for row, _ in rows]))
         return [
-            WorkItem(change=change_of(row, found), attempts=tuple(sent.get(row.number, ())))
-            for row in page
+            WorkItem(
+                change=parsed(lambda stored: change_of(stored, found), row),
+                attempts=tuple(map(attempt_of, sent)),
+                read=digest_as_read(row, sent),
+            )
+            for row, sent in rows
         ]
 
     def intend(self, run: str, attempt: Attempt) -> Future[None]:
@@ -406,7 +407,7 @@ class Runs(Part):
             Ended(
                 change=change_of(row, found),
                 result=result_of(ResultOfRow(row) if row.result_run is not None else None, found),
-                attempts=tuple(sent.get(row.number, ())),
+                attempts=tuple(map(attempt_of, sent.get(row.number, ()))),
             )
             for row in page
         ]
@@ -440,6 +441,24 @@ def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:
     return counts
 
 
+def pending_rows(
+    connection: Connection, run: str, *, after: int, until: int | None, limit: int
+) -> list[tuple[Row[Any], list[Row[Any]]]]:
+    """Return the rows of changes without an outcome, each with those of its attempts."""
+    query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
+    if until is not None:
+        query = query.where(planned_changes.c.number <= until)
+    page = connection.execute(query.limit(limit)).all()
+    sent = _attempts(connection, run, page)
+    return [(row, sent.get(row.number, [])) for row in page]
+
+
+def digest_as_read(row: Row[Any], sent: Sequence[Row[Any]]) -> int:
+    """Return eight bytes by which the rows of a change and its attempts are known again."""
+    rows = [pick(dict(row._mapping), CHANGE), *(dict(one._mapping) for one in sent)]
+    return int(row_digest({str(place): values for place, values in enumerate(rows)})[:16], 16)
+
+
 def _row(connection: Connection, run: str) -> Row[Any]:
     row = connection.execute(select(runs).where(runs.c.id == run)).first()
     if row is None:
@@ -468,8 +487,8 @@ def _is_one_of(outcomes: Sequence[Outcome]) -> Any:
 
 def _attempts(
     connection: Connection, run: str, page: Sequence[Row[Any]]
-) -> dict[int, list[Attempt]]:
-    sent: dict[int, list[Attempt]] = {}
+) -> dict[int, list[Row[Any]]]:
+    sent: dict[int, list[Row[Any]]] = {}
     if not page:
         return sent
     numbers = {row.number for row in page}
@@ -480,5 +499,5 @@ def _attempts(
     )
     for row in connection.execute(query):
         if row.change in numbers:
-            sent.setdefault(row.change, []).append(attempt_of(row))
+            sent.setdefault(row.change, []).append(row)
     return sent

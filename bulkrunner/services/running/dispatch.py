@@ -161,7 +161,8 @@ TICK = 0.2
 class Dispatcher:
     """Feeds one run's crew; the memory it needs does not grow with the run.
 
-    ``verify`` is asked for the block of every change before the change is read.
+    ``verify`` is asked for the block of every change before the change is read, ``recognise``
+    whether what was read is what was verified.
     """
 
     def __init__(
@@ -174,6 +175,7 @@ class Dispatcher:
         *,
         goes_on: Callable[[], bool],
         verify: Callable[[int], None],
+        recognise: Callable[[WorkItem], None],
         excludes: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._ledger = ledger
@@ -183,6 +185,7 @@ class Dispatcher:
         self._control = control
         self._goes_on = goes_on
         self._verify = verify
+        self._recognise = recognise
         self._excludes = excludes
         self._first: set[int] = set()
         self._early: set[int] = set()
@@ -239,6 +242,8 @@ class Dispatcher:
         """Return a change if it is pending, with its block verified."""
         self._verify(number)
         page = self._ledger.runs.pending(self._run.id, after=number - 1, until=number)
+        for item in page:
+            self._recognise(item)
         return page[0] if page else None
 
     def _settle_open(self, last: int | None) -> None:
@@ -258,8 +263,10 @@ class Dispatcher:
             for item in self._ledger.runs.pending(run, after=after, until=end, limit=PAGE):
                 for earlier in item.change.prerequisites:
                     self._verify(earlier)
-                yield item
                 after = item.change.number
+                if after not in self._first and after not in self._early:
+                    self._recognise(item)  # of what was handed in more is stored by now
+                yield item
 
     def _limit_number(self, limit: int) -> int:
         """Return the number of the last change within the limit."""
