@@ -37,7 +37,7 @@ from bulkrunner.adapters.ledger.codecs import pick
 from bulkrunner.adapters.ledger.columns import digest_bytes
 from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.document_store import compaction_faults
-from bulkrunner.adapters.ledger.runs import digest_as_read, pending_rows
+from bulkrunner.adapters.ledger.run_changes import digest_as_read, pending_rows
 from bulkrunner.adapters.ledger.strangers import answers_untold, row_name, unstored, untold
 from bulkrunner.adapters.ledger.stretches import (
     PAGE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, takewhile, zip_longest
+from collections.abc import Callable, Iterator
+from itertools import islice, zip_longest
 
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.ledger_port import Ledger, block_of, bounds_of
@@ -13,7 +13,7 @@ from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
-from bulkrunner.domain.run_ledger import Ended, WorkItem
+from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending, OutcomeCounter
 
@@ -295,13 +295,12 @@ class Dispatcher:
             tries *= 2
 
     def _to_prove(self, last: int | None, tries: int, proven: set[str]) -> dict[str, list[int]]:
-        run = self._ledger.runs.ended(self._run.id, documents=False)
-        ours = (
-            ended
-            for ended in takewhile(lambda one: last is None or one.change.number <= last, run)
-            if ended.change.number not in self._first and not self._excludes(ended.change.number)
+        found = self._ledger.runs.unproven(
+            self._run.id,
+            tries=tries,
+            until=last,
+            leaves_out=lambda number: number in self._first or self._excludes(number),
         )
-        found = to_prove(ours, tries)
         return {pattern: numbers for pattern, numbers in found.items() if pattern not in proven}
 
     def _try_each(self, unproven: dict[str, list[int]], proven: set[str]) -> bool:
@@ -347,28 +346,9 @@ PREREQUISITE = "prerequisite"
 TRIES = 3
 
 
-def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
-    """Return of each pattern that no change of a run has proven the first pending."""
-    done: set[str] = set()
-    found: dict[str, list[int]] = {}
-    for ended in run:
-        pattern = ended.change.pattern
-        if is_proven(ended.result):
-            done.add(pattern)
-        elif ended.result.outcome is Outcome.PENDING:
-            numbers = found.setdefault(pattern, [])
-            if len(numbers) < tries:
-                numbers.append(ended.change.number)
-    return {pattern: numbers for pattern, numbers in found.items() if pattern not in done}
-
-
 def is_proven(result: Result | None) -> bool:
     """Return True if a change shows that its pattern does what was planned."""
-    return (
-        result is not None
-        and result.outcome is Outcome.APPLIED
-        and not result.detail.get("not_as_predicted")
-    )
+    return result is not None and result.is_as_planned
 
 
 def fault(change: int, pattern: str, result: Result | None) -> Sentence | None:
