@@ -111,12 +111,18 @@ class Core:
         configured = (env.base_uri for env in self.settings.environments.values())
         return tuple(dict.fromkeys((*KB_BASES, *configured)))
 
-    def load_job(self, path: Path, parameters: Mapping[str, Any] | None = None) -> LoadedJob:
+    def load_job(
+        self,
+        path: Path,
+        parameters: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Path] | None = None,
+    ) -> LoadedJob:
         """Read and check a manifest with its input files.
 
         Args:
             path: of the job folder or the manifest.
             parameters: values given for its parameters.
+            inputs: files to be read in place of some that it names.
 
         Raises:
             ManifestError: with every problem found.
@@ -124,11 +130,13 @@ class Core:
         """
         from bulkrunner.adapters.manifests import load_job
 
-        return load_job(path, bases=self.bases(), parameters=parameters)
+        return load_job(path, bases=self.bases(), parameters=parameters, inputs=inputs)
 
     def load_again(self, plan: Plan) -> LoadedJob:
-        """Read the manifest of a plan as it is now, with the plan's own parameters."""
-        return self.load_job(Path(plan.folder), plan.manifest.get("parameters"))
+        """Read the manifest of a plan as it is now, with the plan's own parameters and files."""
+        given = plan.manifest.get("given") or {}
+        inputs = {name: Path(one["path"]) for name, one in given.items()}
+        return self.load_job(Path(plan.folder), plan.manifest.get("parameters"), inputs)
 
     def first_environment(self) -> str:
         """Return the name of where a job is planned first: a test environment if there is one."""

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from bulkrunner.domain.manifest import Job
     from bulkrunner.domain.rights import Rights
     from bulkrunner.domain.rules import GateResult
-    from bulkrunner.domain.standing import Claim
+    from bulkrunner.domain.standing import Claim, Resting
     from bulkrunner.services.clients import Retired
     from bulkrunner.services.gatekeeper import GateInput, Gates
-    from bulkrunner.services.recurring import Basis, StandingApprovals
+    from bulkrunner.services.recurring import StandingApprovals
     from bulkrunner.services.reviews import Proofs, Reviews
     from bulkrunner.services.running.orders import RunOrders
     from bulkrunner.services.settle import Settler
+    from bulkrunner.services.standing_summaries import StandingSummaries
     from bulkrunner.services.status import Status, StatusService
     from bulkrunner.services.targets import Targets
 
@@ -76,11 +77,20 @@ class GateWiring:
         """
         return self._gates().claim(self._situation(plan, run), run_id)
 
-    def basis(self, plan: Plan, run: Run | None = None) -> Basis | None:
-        """Return the standing approval that a plan rests on, or would but for one of its bounds."""
+    def rests_on(self, plan: Plan, run: Run | None) -> Resting | None:
+        """Return the standing approval that a run rested on, or that would let a plan run now."""
         if plan.addresses.get("kind") != "production":
             return None
-        return self._gates().basis(self._situation(plan, run))
+        if (found := self.recurring().rests_on(plan, run)) is not None or run is not None:
+            return found
+        basis = self._gates().basis(self._situation(plan, None))
+        return None if basis is None or basis.closed else basis.rests_on()
+
+    def summaries(self) -> StandingSummaries:
+        """Return what lists, ends and sums up standing approvals."""
+        from bulkrunner.services.standing_summaries import StandingSummaries
+
+        return StandingSummaries(self._core.ledger, self._core.clock, self.recurring())
 
     def recurring(self) -> StandingApprovals:
         """Return what knows standing approvals."""

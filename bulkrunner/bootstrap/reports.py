@@ -92,7 +92,13 @@ class ReportWiring:
         name = (run or plan).id
         path = out or Path(f"{name}.{form}")
         gates = self._gating.gates_asking(plan, whole=True)
-        data = reports.report_of(plan, run, gates, environment=self._speeds(plan))
+        data = reports.report_of(
+            plan,
+            run,
+            gates,
+            environment=self._speeds(plan),
+            rests_on=self._gating.rests_on(plan, run),
+        )
         write_report(data, path, form=form, lang=language, semicolons=semicolons)
         return WrittenReport(
             plan=plan.id,
@@ -125,12 +131,15 @@ class ReportWiring:
         plan, run = reports.find(prefix)
         _require_sound(self._gating.gates_asking(plan, whole=True))
         sigels = (sigel,) if sigel is not None else reports.sigels(plan) or ("",)
-        one = reports.report_to(plan, run, sigels[0])
+        rests_on = self._gating.rests_on(plan, run)
+        one = reports.report_to(plan, run, sigels[0], rests_on=rests_on)
         names = file_names((run or plan).id, sigels, folder)
         if out is not None:
             names = {sigels[0]: out}
         for name, path in names.items():
-            data = one if name == sigels[0] else reports.report_to(plan, run, name)
+            data = one
+            if name != sigels[0]:
+                data = reports.report_to(plan, run, name, rests_on=rests_on)
             write_library_page(data, path, lang=language)
         return WrittenReport(
             plan=plan.id,
@@ -138,6 +147,37 @@ class ReportWiring:
             form="html",
             path=(folder or names[sigels[0]]).absolute(),
             libraries={name: path.absolute() for name, path in names.items()},
+        )
+
+    def write_standing(
+        self, ref: str, *, month: str, form: str, language: str, out: Path | None
+    ) -> WrittenReport:
+        """Write the summary of what was done under a standing approval.
+
+        Raises:
+            UsageError: there is none of that name, or the form says nothing of one.
+        """
+        from bulkrunner.adapters.reports.standing_page import FORMATS, write_summary
+
+        if form not in FORMATS:
+            raise UsageError(
+                Sentence("standing_format", form=form),
+                hint=Sentence("difference_format_hint", formats=" or --format ".join(FORMATS)),
+            )
+        summaries = self._gating.summaries()
+        basis = summaries.find(ref)
+        found = summaries.summary(basis, month)
+        name = "-".join(filter(None, ("standing", basis.approved.id, month)))
+        path = out or Path(f"{name}.{form}")
+        write_summary(found, path, form=form, lang=language)
+        fault = self._core.ledger.chain.verify()
+        return WrittenReport(
+            plan=basis.approved.id,
+            run=None,
+            form=form,
+            path=path.absolute(),
+            head=found.head,
+            fault=fault or "",
         )
 
     def write_plan_diff(
@@ -301,7 +341,7 @@ class LedgerWiring:
         gates = self._gating.gates_asking(plan, whole=True)
         _require_sound(gates)
         reports = ReportService(self._core.ledger, self._core.clock, proofs=self._gating.proofs())
-        data = reports.report_of(plan, run, gates)
+        data = reports.report_of(plan, run, gates, rests_on=self._gating.rests_on(plan, run))
         name = run.id if run else None
         with tempfile.TemporaryFile() as report:
             digest = hashlib.sha256()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkrunner import __version__
 from bulkrunner.bootstrap.core import Core, new_id
 from bulkrunner.bootstrap.oversight import GateWiring
+from bulkrunner.domain.canonical import digest_of_bytes
 from bulkrunner.domain.environment import Environment
 from bulkrunner.domain.plan import Finding, Plan, empty_counts
 from bulkrunner.domain.policy import Policy
@@ -137,6 +139,7 @@ class Plans:
             head={
                 **loaded.head,
                 "inputs": loaded.inputs,
+                **({"given": _given(loaded)} if loaded.given else {}),
                 **({"rule": loaded.job.rule_digest} if loaded.job.recurring else {}),
                 **({"functions": runners.as_dicts()} if loaded.functions else {}),
             },
@@ -175,6 +178,14 @@ class Plans:
         from bulkrunner.domain.policy import plan_faults
 
         return plan_faults(plan, self._core.ledger.plans.count_refusals(plan.id))
+
+
+def _given(loaded: LoadedJob) -> dict[str, dict[str, str]]:
+    """Return the files that were given in place of the job's own, each with its digest."""
+    return {
+        name: {"path": path, "digest": digest_of_bytes(Path(path).read_bytes())}
+        for name, path in loaded.given.items()
+    }
 
 
 # Of two values of a policy, the one that allows less.

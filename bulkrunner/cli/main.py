@@ -23,6 +23,7 @@ from bulkrunner.sentences import LANGUAGES, Sentence
 
 # Command → module of ``bulkrunner.cli.commands``; imported only when needed.
 COMMANDS = {
+    "advance": "advancing",
     "approve": "answering",
     "check": "jobs",
     "clients": "reporting",
@@ -41,6 +42,7 @@ COMMANDS = {
     "sandbox": "sandbox",
     "schema": "jobs",
     "settle": "running",
+    "standing": "standing_yeses",
     "status": "reporting",
     "stop": "running",
     "undo": "running",

@@ -129,6 +129,10 @@ _PLAN = (
 _RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
 
 KEYS: dict[str, tuple[str, ...]] = {
+    "advance": (
+        *("job", "steps", "stopped_at", "why", "next", "plan", "run", "report"),
+        *("gates", "standing"),
+    ),
     "approve": (
         *("plan", "plan_digest", "answer", "by", "reference", "statements", "conditions"),
         *("signed_by", "draft", "standing"),
@@ -170,6 +174,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "sandbox": ("test", "production", "pid", "config", "credentials"),
     "schema": ("schema", "path"),
     "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
+    "standing": ("standing", "stopping"),
     "status": ("jobs", "plans", "runs", "gates", "rules", "next"),
     "stop": ("run", "state"),
     "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
@@ -192,6 +197,19 @@ def given_parameters(words: Sequence[str]) -> dict[str, str]:
         if name in given:
             raise click.UsageError(Sentence("param_twice", name=repr(name[:60])))
         given[name] = value
+    return given
+
+
+def given_inputs(words: Sequence[str]) -> dict[str, Path]:
+    """Return files by the names that they stand for. click.UsageError: as ``given_parameters``."""
+    given: dict[str, Path] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals or not name or not path:
+            raise click.UsageError(Sentence("input_form", word=repr(word[:60])))
+        if name in given:
+            raise click.UsageError(Sentence("input_twice", name=repr(name[:60])))
+        given[name] = Path(path).absolute()
     return given
 
 

@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from bulkrunner.domain.approvals import Approval
     from bulkrunner.domain.plan import Action, AppliedChange, Finding, Plan, PlannedChange
     from bulkrunner.domain.rules import Counterpart, Evidence
-    from bulkrunner.domain.run_ledger import LeaseLedger, OrderLedger, RunLedger, WorkItem
-    from bulkrunner.domain.standing import Claim, StandingEnd
+    from bulkrunner.domain.run_ledger import (
+        AdvanceLedger,
+        LeaseLedger,
+        OrderLedger,
+        RunLedger,
+        StandingLedger,
+        WorkItem,
+    )
     from bulkrunner.domain.steps import InputLine
 
 
@@ -213,38 +219,6 @@ class ApprovalLedger(Protocol):
 
     def of_job(self, job: str) -> list[Approval]:
         """Return answers to every plan of a job, oldest first."""
-
-
-class StandingLedger(Protocol):
-    """Runs that rest on an answer to an earlier plan."""
-
-    def patterns(
-        self, plan: str, *, without: Collection[int] = ()
-    ) -> frozenset[tuple[str, str, str]]:
-        """Return action, kind and pattern of what a plan does; changes of some numbers left out."""
-
-    def claim(self, claim: Claim) -> None:
-        """Store what a run that goes on claims. GateClosed: the bounds leave no room for it."""
-
-    def claims(self, rule: str = "") -> list[Claim]:
-        """Return the claims under a rule, or all, oldest first."""
-
-    def claim_of(self, run: str) -> Claim | None:
-        """Return what a run claimed last; None where it claimed nothing."""
-
-    def used(
-        self, rule: str, addresses: Mapping[str, str], since: datetime, *, but: str = ""
-    ) -> Mapping[str, int]:
-        """Count what runs under a rule, but for one, may have sent since, or may still send."""
-
-    def of_run(self, run: str, since: datetime) -> Mapping[str, int]:
-        """Count what a run may have sent since, and what it has left to send, by action."""
-
-    def end(self, plan: str, *, by: str, reason: str) -> None:
-        """Note that the standing approvals of a plan have ended."""
-
-    def ends(self, plan: str) -> list[StandingEnd]:
-        """Return who ended the standing approvals of a plan, oldest first."""
 
 
 class EvidenceLedger(Protocol):
@@ -455,6 +429,10 @@ class Ledger(Protocol):
     @property
     def leases(self) -> LeaseLedger:
         """Who drives which run."""
+
+    @property
+    def advances(self) -> AdvanceLedger:
+        """Which process takes a job forward."""
 
     @property
     def orders(self) -> OrderLedger:

@@ -19,6 +19,7 @@ from bulkrunner.domain.records import Document
 from bulkrunner.domain.report_groups import Grouped, ReportedChange
 from bulkrunner.domain.rules import Evidence, GateResult, RuleResult
 from bulkrunner.domain.run import Outcome, Run
+from bulkrunner.domain.standing import Bounds, Resting, asked_of
 from bulkrunner.domain.steps import InputLine
 from bulkrunner.domain.undo import UNTRIED, undone_by
 
@@ -171,6 +172,7 @@ class ReportData:
     causes: tuple[tuple[Outcome, str, int], ...] = ()
     # Of the run, by sigel and outcome; what the answer left out as ``excluded``.
     sigel_outcomes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    rests_on: Resting | None = None  # a standing approval; None: answers of its own decide
     sigel: str = ""  # whose changes alone the report is on, empty: every library's
 
     @property
@@ -182,6 +184,11 @@ class ReportData:
     def rejected(self) -> Approval | None:
         """The no that stands, None where there is none."""
         return the_no(self.approvals)
+
+    @property
+    def asked(self) -> Bounds | None:
+        """The standing approval that the manifest asks for; None where it asks for none."""
+        return asked_of(self.plan)
 
     @property
     def statements(self) -> tuple[str, ...]:

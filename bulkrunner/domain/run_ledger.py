@@ -1,4 +1,4 @@
-"""What the ledger keeps of runs: changes that wait or ended, leases and orders."""
+"""What the ledger keeps of runs: changes that wait or ended, leases, orders, what they rest on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bulkrunner.domain.run import (
     RunState,
     Wait,
 )
-from bulkrunner.domain.standing import Claim
+from bulkrunner.domain.standing import Claim, StandingEnd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +186,51 @@ class LeaseLedger(Protocol):
     ) -> Lease | None:
         """Take the lease, with a higher token, if its token is ``replaces`` (None: nobody's)."""
         # None where somebody was quicker.
+
+
+class AdvanceLedger(Protocol):
+    """Which process takes a job forward."""
+
+    def take(
+        self, job: str, owner: Owner, *, expires_at: datetime, replaces: Owner | None = None
+    ) -> tuple[Owner, datetime] | None:
+        """Let a process take a job forward; else return which one does, and until when that counts."""
+        # ``replaces``: whom it may replace.
+
+    def drop(self, job: str) -> None:
+        """Let another process take the job forward."""
+
+
+class StandingLedger(Protocol):
+    """Runs that rest on an answer to an earlier plan."""
+
+    def patterns(
+        self, plan: str, *, without: Collection[int] = ()
+    ) -> frozenset[tuple[str, str, str]]:
+        """Return action, kind and pattern of what a plan does; changes of some numbers left out."""
+
+    def claim(self, claim: Claim) -> None:
+        """Store what a run that goes on claims. GateClosed: the bounds leave no room for it."""
+
+    def claims(self, rule: str = "") -> list[Claim]:
+        """Return the claims under a rule, or all, oldest first."""
+
+    def claim_of(self, run: str) -> Claim | None:
+        """Return what a run claimed last; None where it claimed nothing."""
+
+    def used(
+        self, rule: str, addresses: Mapping[str, str], since: datetime, *, but: str = ""
+    ) -> Mapping[str, int]:
+        """Count what runs under a rule, but for one, may have sent since, or may still send."""
+
+    def of_run(self, run: str, since: datetime) -> Mapping[str, int]:
+        """Count what a run may have sent since, and what it has left to send, by action."""
+
+    def end(self, plan: str, *, by: str, reason: str) -> None:
+        """Note that the standing approvals of a plan have ended."""
+
+    def ends(self, plan: str) -> list[StandingEnd]:
+        """Return who ended the standing approvals of a plan, oldest first."""
 
 
 class OrderLedger(Protocol):

@@ -167,6 +167,25 @@ def _of(counts: Mapping[str, int], name: str) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resting:
+    """The standing approval that a plan or a run rests on, as reports tell of it."""
+
+    plan: str  # whose answers they are
+    given: tuple[tuple[str, str], ...]  # of each answer who gave it, and its reference
+    bounds: Bounds
+
+    def told(self) -> Sentence:
+        """Return it in words."""
+        by = [Sentence("standing_given", by=name, reference=ref) for name, ref in self.given]
+        return Sentence("standing_rests", by=by, plan=self.plan, bounds=self.bounds.told())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        given = [{"by": by, "reference": reference} for by, reference in self.given]
+        return {"plan": self.plan, "given": given, "bounds": self.bounds.as_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What a run takes of a standing approval when it begins, or goes on."""
 

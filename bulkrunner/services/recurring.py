@@ -26,6 +26,7 @@ from bulkrunner.domain.standing import (
     DAY,
     Bounds,
     Claim,
+    Resting,
     deed,
     ends_at,
     over_day,
@@ -58,6 +59,14 @@ class Basis:
     def conditions(self) -> Conditions:
         """What every one of the answers asks for besides."""
         return strictest_conditions(answer.conditions for answer in self.answers)
+
+    def rests_on(self) -> Resting:
+        """Return it as reports tell of it."""
+        return Resting(
+            plan=self.approved.id,
+            given=tuple((answer.by, answer.reference) for answer in self.answers),
+            bounds=self.bounds,
+        )
 
     def said(self) -> list[Sentence]:
         """Return who gave it and within which bounds."""
@@ -206,6 +215,16 @@ class StandingApprovals:
             basis.bounds.rule, basis.approved.addresses, since, but=run.id if run else ""
         )
         return used, mine
+
+    def rests_on(self, plan: Plan, run: Run | None) -> Resting | None:
+        """Return the standing approval that a run, or the newest run of a plan, rested on."""
+        runs = [run] if run else self._ledger.runs.all(plan=plan.id)[:1]
+        claims = (self._ledger.standing.claim_of(one.id) for one in runs)
+        claim = next((one for one in claims if one is not None and one.bounds is not None), None)
+        if claim is None:
+            return None
+        given = (one for one in self.given(plan.job) if one.approved.id == claim.approved)
+        return next((one.rests_on() for one in given), None)
 
     # --- a run begins ---------------------------------------------------------------------------
 

@@ -100,6 +100,8 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
     plan = place("plan", job, "--env", "staging").document["plan"]
     run = place("run", job, "--env", "staging").document["run"]
     given = {
+        "advance": [job],
+        "standing": ["list"],
         "approve": [plan, "--by", "K", "--reference", "1"],
         "check": [job],
         "clients": [],

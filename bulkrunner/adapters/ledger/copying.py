@@ -34,7 +34,7 @@ from bulkrunner.errors import ChainBroken, LedgerDamaged, UsageError
 from bulkrunner.sentences import Sentence, verbatim
 
 # What is of use only while processes work: paces, shares of requests, what is waited for.
-PASSING = ("paces", "places", "waits")
+PASSING = ("paces", "places", "waits", "advances")
 
 # Rows on their way at a time.
 PAGE = 1000

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from bulkrunner.adapters.ledger.chain import Appender
 from bulkrunner.adapters.ledger.codecs import lease_of
 from bulkrunner.adapters.ledger.columns import instant_text, said
-from bulkrunner.adapters.ledger.tables import events, leases, results, runs, waits
+from bulkrunner.adapters.ledger.tables import advances, events, leases, results, runs, waits
 from bulkrunner.adapters.ledger.writer import Part
 from bulkrunner.domain.run import Lease, Orders, Owner, RunEvent, RunState, Wait
 from bulkrunner.sentences import stored_text
@@ -69,6 +69,31 @@ class Leases(Part):
         query = update(leases).where(leases.c.run == lease.run, _held(lease.token)).values(values)
         with self._database.write() as connection:
             return connection.execute(query).rowcount == 1
+
+
+class Advances(Part):
+    """Part of the store."""
+
+    def take(
+        self, job: str, owner: Owner, *, expires_at: datetime, replaces: Owner | None = None
+    ) -> tuple[Owner, datetime] | None:
+        """Let a process take a job forward; else return which one does, and until when that counts."""
+        c, values = advances.c, {**asdict(owner), "expires_at": expires_at}
+        with self._database.write() as connection:
+            row = connection.execute(select(advances).where(c.job == job)).first()
+            if row is None:
+                connection.execute(insert(advances).values(job=job, **values))
+                return None
+            held = Owner(host=row.host, boot=row.boot, pid=row.pid, started=row.started)
+            if held != replaces:
+                return held, row.expires_at
+            connection.execute(update(advances).where(c.job == job).values(**values))
+        return None
+
+    def drop(self, job: str) -> None:
+        """Let another process take the job forward."""
+        with self._database.write() as connection:
+            connection.execute(delete(advances).where(advances.c.job == job))
 
 
 def _held(token: int) -> ColumnElement[bool]:

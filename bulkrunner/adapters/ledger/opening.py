@@ -23,7 +23,7 @@ from bulkrunner.adapters.ledger.columns import digest_text
 from bulkrunner.adapters.ledger.database import HOME, Database, home_of, parse_url
 from bulkrunner.adapters.ledger.evidence import Evidences
 from bulkrunner.adapters.ledger.file import PRIVATE, PUT_BACK, Head, HeadFile, Noted, put_in_place
-from bulkrunner.adapters.ledger.leases import Leases, LiveOrders
+from bulkrunner.adapters.ledger.leases import Advances, Leases, LiveOrders
 from bulkrunner.adapters.ledger.maintenance import Backups, Compactions, Exports
 from bulkrunner.adapters.ledger.plan_queries import Lookups, Selections
 from bulkrunner.adapters.ledger.plans import Plans
@@ -249,6 +249,7 @@ class LedgerStore:
         self.exports = Exports(*shared)
         self.clients = Clients(*shared)
         self.standing = StandingApprovals(*shared)
+        self.advances = Advances(*shared)
 
     def close(self) -> None:
         """Write what is waiting and close the database."""

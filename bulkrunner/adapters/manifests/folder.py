@@ -7,8 +7,8 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn, TypeVar
 
@@ -51,6 +51,8 @@ class JobFolder:
     """
 
     path: Path
+    # Files that were given in place of some of the folder's; they may lie anywhere.
+    given: Mapping[str, Path] = field(default_factory=dict)
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading.
@@ -58,6 +60,8 @@ class JobFolder:
         Raises:
             Fault: it is missing, outside the folder, a link, or no regular file.
         """
+        if name in self.given:
+            return _open_given(self.given[name], name)
         parts = _parts(name)
         if not _HOLDS_FOLDERS:
             return os.fdopen(_open_by_path(self.path, parts, name), "rb")
@@ -91,6 +95,17 @@ class JobFolder:
                     raise fault.in_file(name) from None
         except Fault as fault:
             report(fault.at(at))
+
+
+def _open_given(path: Path, name: str) -> BinaryIO:
+    try:
+        if path.is_file():
+            return path.open("rb")
+    except OSError as error:
+        said = Sentence("given_not_opened", name=shown(name), path=str(path), why=why_of(error))
+        raise Fault(said, code="unreadable_file") from None
+    said = Sentence("given_missing", name=shown(name), path=str(path))
+    raise Fault(said, code="missing_file")
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -24,7 +24,13 @@ from bulkrunner.adapters.manifests.head import (
 from bulkrunner.adapters.manifests.inputs import Input, hidden_noted
 from bulkrunner.adapters.manifests.job_schema import Violation, manifest_violations
 from bulkrunner.adapters.manifests.outside import FolderLists, Re2Engine
-from bulkrunner.adapters.manifests.parts import Entry, Part, counted_as, read_operations
+from bulkrunner.adapters.manifests.parts import (
+    Entry,
+    FileOperations,
+    Part,
+    counted_as,
+    read_operations,
+)
 from bulkrunner.adapters.manifests.problems import KeyPath, Problems
 from bulkrunner.adapters.manifests.violations import tell
 from bulkrunner.adapters.manifests.warnings import noticed, unfilled_faults
@@ -86,6 +92,7 @@ class LoadedJob:
     """A checked manifest; its operations are streamed from its files each time they are asked for.
 
     Attributes:
+        given: files that were read in place of some that the manifest names.
         job: the head and the digests.
         head: the head as plain JSON data.
         folder: absolute path that loads the same job again: the job folder, or the manifest file
@@ -128,6 +135,7 @@ class LoadedJob:
         self.unreadable = unreadable
         self.inputs = [found for one in reads for found in _inputs(one)]
         self.inputs += [{"step": 0, **one.as_dict()} for one in tables if one.facts.hides]
+        self.given = {name: str(path) for name, path in found.folder.given.items()}
         self._prefix = found.prefix
         self._reads = reads
 
@@ -169,7 +177,11 @@ class LoadedJob:
 
 
 def load_job(
-    path: Path, *, bases: tuple[str, ...], parameters: Mapping[str, Any] | None = None
+    path: Path,
+    *,
+    bases: tuple[str, ...],
+    parameters: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Path] | None = None,
 ) -> LoadedJob:
     """Read and check a job folder or a manifest file with all its input files.
 
@@ -177,12 +189,19 @@ def load_job(
         path: of the folder or file.
         bases: base URIs of every known environment, each ending in ``/``.
         parameters: values given for the manifest's parameters, as texts or as a plan keeps them.
+        inputs: files that are read in place of some that the manifest names.
 
     Raises:
         ManifestError: it has faults; all of them are in ``problems``.
-        UsageError: a value was given for no parameter, or one that it does not take.
+        UsageError: a value was given for no parameter, or one that it does not take; or a file in
+            place of one that names no records.
     """
     found = find(path)
+    if inputs:
+        if found.name in inputs:
+            said = Sentence("input_of_no_file", name=found.name)
+            raise UsageError(said, code="unknown_input")
+        found = replace(found, folder=replace(found.folder, given=inputs))
     problems = Problems(found.prefix)
     tree = read_tree(found, problems)
     lists = FolderLists(folder=found.folder)
@@ -198,6 +217,7 @@ def load_job(
         reading = _Reading(problems, seen)
         reads = [reading.read(number, part) for number, part in enumerate(parts)]
     problems.raise_if_any()
+    _check_given(inputs or {}, reads, lists.read)
     known = parameters_of(tree.data)
     values = _values(known, parameters or {})
     head = normal_head(tree.data, values)
@@ -220,6 +240,21 @@ def load_job(
         tables=lists.read,
         unreadable=[problems.placed(one) for one in reading.unreadable],
     )
+
+
+def _check_given(
+    given: Mapping[str, Path], reads: Sequence[_Read], tables: Sequence[Input]
+) -> None:
+    """Refuse a file that was given in place of one from which nothing is read."""
+    named = [found.file for read in reads if (found := read.part.read_from) is not None]
+    named += [read.part.name for read in reads if isinstance(read.part, FileOperations)]
+    named += [one.file for one in tables]
+    for name in given:
+        if name not in named:
+            known = ", ".join(dict.fromkeys(named))[:300]
+            said = Sentence("input_of_no_file", name=name[:80])
+            hint = Sentence("input_of_no_file_hint", known=known) if known else ""
+            raise UsageError(said, hint=hint, code="unknown_input")
 
 
 def _values(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -59,6 +59,18 @@ def pattern_as_dict(group: PatternGroup, words: Language) -> dict[str, Any]:
     }
 
 
+def _standing(data: ReportData) -> dict[str, Any]:
+    """Return what is said of a standing approval; nothing where none is asked for or rested on."""
+    if data.rests_on is None and data.asked is None:
+        return {}
+    return {
+        "standing": {
+            "rests_on": data.rests_on and data.rests_on.as_dict(),
+            "asked": data.asked and data.asked.as_dict(),
+        }
+    }
+
+
 def _joint(joint: Joint | None) -> dict[str, Any] | None:
     if joint is None:
         return None
@@ -94,6 +106,7 @@ def head_as_dict(data: ReportData, words: Language) -> dict[str, Any]:
     """Return what stands before the changes."""
     return {
         "report": REPORT_VERSION,
+        **_standing(data),
         "generated_at": time_text(data.generated_at),
         "program_version": __version__,
         "plan": _plan(data),
@@ -205,6 +218,7 @@ def _approval(one: WeighedAnswer) -> dict[str, Any]:
         "signer": answer.signer or None,
         "signing_key": answer.key or None,
         "conditions": answer.conditions.as_dict(),
+        **({"standing": answer.standing.as_dict()} if answer.standing else {}),
         "head": answer.head or None,
         "counts": one.counts,
         "against": one.against,

@@ -10,7 +10,7 @@ from pathlib import Path
 from bulkrunner.adapters.machine import made_folder, written_whole
 from bulkrunner.adapters.reports.language import Language, language, one_line
 from bulkrunner.adapters.reports.page import Page, page_margins, page_policy, read_part, templates
-from bulkrunner.adapters.reports.page_head import PagePart
+from bulkrunner.adapters.reports.page_head import Head, PagePart
 from bulkrunner.adapters.reports.phrasing import Line, lines_of
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.plan import WRITING, Action
@@ -89,6 +89,10 @@ class LibraryPage(PagePart):
         for word, count in (self._data.outcomes or {}).items():
             counts[DONE.get(word, "not_done")] += count
         return counts
+
+    def rests_on(self) -> str:
+        """Return the standing approval that the plan or run rests on, empty where it does not."""
+        return Head(self._data, self._words).rests_on()
 
     def standing(self) -> list[str]:
         """Return what the page is: of when, of which catalogue, and what is still to come."""

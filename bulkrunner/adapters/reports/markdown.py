@@ -64,8 +64,14 @@ def _lines(data: ReportData, words: Language) -> Iterator[str]:
     what = words.text("of_run" if data.run else "of_plan", environment=page.head.kind_name)
     yield f"# {plain(data.head_text('title') or data.plan.job, 200)}"
     yield ""
+    if rests_on := page.head.rests_on():
+        yield f"**{plain(rests_on)}**"
+        yield ""
     yield f"{plain(what)}. **{plain(page.head.status().line(words), 1000)}**"
     yield ""
+    if asks := page.summary.asks_standing():
+        yield plain(asks)
+        yield ""
     yield plain(words.text("made_at", time=words.time(data.generated_at)))
     yield from _facts(data, page, words)
     if data.loosened:

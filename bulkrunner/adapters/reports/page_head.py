@@ -13,6 +13,8 @@ from bulkrunner.domain.policy import LooserValue
 from bulkrunner.domain.report import ORDER, ReportData
 from bulkrunner.domain.rules import Rule
 from bulkrunner.domain.run import PROBLEMS, RunState
+from bulkrunner.domain.standing import Bounds
+from bulkrunner.sentences import Sentence
 
 # Sigels, records or patterns named in a line or table before the rest is counted.
 LISTED = 20
@@ -118,6 +120,17 @@ class Head(PagePart):
         if not self._data.gates:
             return Status(tone="wait", text=self._words.text("gates_none"))
         return Status(tone="calm", text=self._words.text("status_open"))
+
+    def rests_on(self) -> str:
+        """Return the standing approval that the plan or run rests on, empty where it does not."""
+        if self._data.rests_on is None:
+            return ""
+        return one_line(self._words.reason(self._data.rests_on.told()).text, 600)
+
+    def bounds(self, given: Bounds) -> str:
+        """Return within which bounds an answer is to later plans too."""
+        said = Sentence("condition_standing", bounds=given.told())
+        return one_line(self._words.reason(said).text, 400)
 
     def _quoted(self, gate: str) -> str:
         return self._words.text("quoted", name=self._words.name_of("gate", gate))

@@ -14,6 +14,8 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.report_groups import PatternGroup, ReportedChange
 from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import RunState
+from bulkrunner.domain.standing import counts_told
+from bulkrunner.sentences import Sentence
 
 MAX_GROUPS = 5
 """Groups that get a line on the first screen; the section of the groups has them all."""
@@ -91,6 +93,21 @@ class Summary(PagePart):
         key = "s_run" if self._data.run else "s_plan"
         place = self.kind_name
         return words.text(key, library=who, deed=deed, where=self._where(), environment=place)
+
+    def asks_standing(self) -> str:
+        """Return what standing approval is asked for, empty where none is, or nobody is asked."""
+        asked = self._data.asked
+        if asked is None or not self._asks:
+            return ""
+        until = f"{asked.until.day} {self._words.text('months').split()[asked.until.month - 1]}"
+        said = Sentence(
+            "standing_asks",
+            library=self.library(self._data.head_text("on_behalf_of")),
+            per_run=counts_told(asked.per_run),
+            per_day=counts_told(asked.per_day),
+            until=f"{until} {asked.until.year}",
+        )
+        return self._words.reason(said).text
 
     def _where(self) -> str:
         """Return whose holdings are written, empty where they are of the library that asks."""

@@ -292,7 +292,11 @@ def _first_screen(data: ReportData, page: Page, words: Language) -> Iterator[Seq
     """Yield what the page's first screen says, in its order."""
     first = page.summary
     yield (_Head(data.head_text("title") or data.plan.job),)
+    if rests_on := page.head.rests_on():
+        yield (rests_on,)
     yield (first.sentence(),)
+    if asks := first.asks_standing():
+        yield (asks,)
     yield (page.head.status().line(words),)
     for _, count, label in page.outcomes.outcome_tiles() if data.run else page.what.tiles():
         yield label, count

@@ -10,7 +10,13 @@ import click
 
 from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
 from bulkrunner.cli.console import counted, counts_said
-from bulkrunner.cli.options import Invocation, demand_parameters, given_parameters, global_options
+from bulkrunner.cli.options import (
+    Invocation,
+    demand_parameters,
+    given_inputs,
+    given_parameters,
+    global_options,
+)
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -204,6 +210,13 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
     help="A value for a parameter of the manifest; repeatable.",
 )
 @click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE=PATH",
+    help="Read this file in place of one that the manifest names; repeatable.",
+)
+@click.option(
     "--source",
     "reads",
     type=click.Choice(["auto", "dump", "get"]),
@@ -213,7 +226,12 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
 )
 @global_options
 def plan(
-    invocation: Invocation, job: Path, environment: str, parameters: tuple[str, ...], reads: str
+    invocation: Invocation,
+    job: Path,
+    environment: str,
+    parameters: tuple[str, ...],
+    inputs: tuple[str, ...],
+    reads: str,
 ) -> None:
     """Read the records, compute every change, prove ownership, and store the plan.
 
@@ -224,9 +242,10 @@ def plan(
     from bulkrunner.cli.console import ConsoleProgress
 
     given = given_parameters(parameters)
+    files = given_inputs(inputs)
     with Program(invocation.config, invocation.ledger) as program:
         invocation.document.update(environment=environment)
-        loaded = program.load_job(job, given)
+        loaded = program.load_job(job, given, files)
         demand_parameters(loaded.missing)
         invocation.document.update(
             job=loaded.job.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,13 +28,14 @@ APART = {
     "--for": ("--each-library", "--diff", "--semicolons", "--format"),
     "--each-library": ("--diff", "--out", "--semicolons", "--format"),
     "--semicolons": ("--diff", "--format"),
+    "--standing": ("--diff", "--for", "--each-library", "--semicolons"),
 }
 
 FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
 
 
 @click.command()
-@click.argument("ids", metavar="ID", nargs=-1, required=True, shell_complete=complete_ids)
+@click.argument("ids", metavar="ID", nargs=-1, shell_complete=complete_ids)
 @click.option(
     "--diff",
     is_flag=True,
@@ -64,11 +66,20 @@ FORMS = ["html", "json", "jsonl", "csv", "xlsx", "md", "zip"]
     metavar="DIR",
     help="The page of each library, into this folder.",
 )
+@click.option(
+    "--standing",
+    "ref",
+    metavar="REF",
+    help="Sum up what was done under a standing approval instead (html, md or json).",
+)
+@click.option("--month", metavar="YYYY-MM", help="With --standing: only this month.")
 @global_options
 def report(
     invocation: Invocation,
     ids: tuple[str, ...],
     *,
+    ref: str | None,
+    month: str | None,
     diff: bool,
     form: str | None,
     out: Path | None,
@@ -80,7 +91,11 @@ def report(
     from bulkrunner.bootstrap import Program
 
     language = invocation.language or "sv"
-    wanted = 2 if diff else 1
+    if ref is None and not ids:
+        raise click.UsageError(Sentence("usage_argument_missing", name="'ID...'"))
+    if month is not None and (ref is None or not re.fullmatch(r"\d{4}-(0\d|1[0-2])", month)):
+        raise click.UsageError(Sentence("report_month", month=month[:20]))
+    wanted = 0 if ref is not None else 2 if diff else 1
     if len(ids) != wanted:
         raise UsageError(
             Sentence("report_ids", wanted=wanted, count=len(ids)),
@@ -93,12 +108,17 @@ def report(
         "--diff": diff,
         "--out": out is not None,
         "--semicolons": semicolons,
+        "--standing": ref is not None,
         f"--format {form}": to_libraries and form not in (None, "html"),
         "--format html": semicolons and form != "csv",
     }
     _refuse_apart([option for option, there in given.items() if there])
     with Program(invocation.config, invocation.ledger) as program:
-        if diff:
+        if ref is not None:
+            found = program.reports.write_standing(
+                ref, month=month or "", form=form or "html", language=language, out=out
+            )
+        elif diff:
             found = program.reports.write_plan_diff(
                 ids[0], ids[1], form=form or "md", language=language, out=out
             )

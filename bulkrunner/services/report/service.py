@@ -20,6 +20,7 @@ from bulkrunner.domain.report import Estimate, Moment, ReportData, Timeline, req
 from bulkrunner.domain.rules import Evidence, GateResult, rule_results
 from bulkrunner.domain.run import PROBLEMS, Outcome, Run, RunEvent, RunState
 from bulkrunner.domain.schedule import Hours, end_of_writes
+from bulkrunner.domain.standing import Resting
 from bulkrunner.domain.undo import undone_by
 from bulkrunner.errors import UsageError
 from bulkrunner.sentences import Sentence
@@ -239,6 +240,7 @@ class ReportService:
         gates: Sequence[GateResult],
         *,
         environment: Environment | None = None,
+        rests_on: Resting | None = None,
     ) -> ReportData:
         """Return the report of a plan or a run; no environment: unknown speed."""
         evidence, now = self._evidence(plan), self._clock.now()
@@ -295,13 +297,16 @@ class ReportService:
             inputs=tuple(_inputs(plan)),
             selections=selections,
             reads=self._ledger.plans.count_reads(plan.id),
+            rests_on=rests_on,
         )
 
     def sigels(self, plan: Plan) -> tuple[str, ...]:
         """Return the sigels of which the plan has changes or lines that came to nothing."""
         return tuple(sorted(filter(None, self._ledger.plans.count_sigels(plan.id))))
 
-    def report_to(self, plan: Plan, run: Run | None, sigel: str) -> ReportData:
+    def report_to(
+        self, plan: Plan, run: Run | None, sigel: str, *, rests_on: Resting | None = None
+    ) -> ReportData:
         """Return what concerns one library of a plan or a run: its own rows and their counts.
 
         Raises:
@@ -337,6 +342,7 @@ class ReportService:
             changes=rows.changes,
             head="",
             libraries={sigel: name} if name else {},
+            rests_on=rests_on,
         )
 
     def _excluded(self, run: Run) -> int:

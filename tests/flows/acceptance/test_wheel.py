@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.docs import fenced, page
 from tests.support.paths import ROOT
 
 UV = Path(sys.executable).with_name("uv")
@@ -121,3 +122,13 @@ def test_the_installed_wheel_s_tables_are_made_by_its_own_migrations(installed):
     url = f"sqlite:///{installed.folder / 'ledger.db'}"
     done = installed("--json", "--ledger", url, "ledger", "check")
     assert json.loads(done.stdout)["state"] == "intact"
+
+
+def test_the_how_to_s_example_tests_a_client_away_from_the_checkout(installed):
+    (example,) = fenced(page("how-to/test-your-own-client.md"), "python")
+    (installed.folder / "test_client.py").write_text(example, encoding="utf-8")
+    lock = ROOT / "requirements.lock"
+    run(UV, "pip", "install", "--quiet", "--python", installed.python, "-c", lock, "pytest")
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    told = run(installed.python, "-m", "pytest", "-q", cwd=installed.folder, env=environ)
+    assert "3 passed" in told

@@ -20,7 +20,7 @@ PLAIN = set(
     language later lazy left line link list listen live load log long loopback lost malformed
     manual map memory misshapen missing modify name network new no not nothing now null
     object of once only open option out outside page pair parse pause piece point preference
-    prefix print process program progress protocol range re read reason ref refer reply request
+    prefix print process program progress protocol range re read reason redirect ref refer reply request
     response rewrite same save search section seen serve service session several shared shift
     shown skip slow some source span speed sqlite ssh stand start state status storage strange
     stream string system take test text time to told too track transition unavailable undone
