@@ -175,10 +175,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "schema": ("schema", "path"),
     "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
     "standing": ("standing", "stopping"),
-    "status": ("jobs", "plans", "runs", "gates", "rules", "next"),
+    "status": ("jobs", "plans", "runs", "gates", "rules", "queue", "workers", "next"),
     "stop": ("run", "state"),
+    "submit": ("job", "environment", "manifest_digest", "at", "workers"),
     "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
     "verify": ("run", "environment", "checked", "differences", "requests"),
+    "worker": ("name", "done"),
 }
 
 

@@ -129,6 +129,9 @@ class Status:
     runs: list[dict[str, Any]]
     gates: list[GateResult] = field(default_factory=list)
     rules: tuple[RuleResult, ...] = ()
+    # What is queued, and who does what; where the ledger is on a server.
+    queue: list[dict[str, Any]] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
     next: str = ""
     # Why nothing runs from this ledger as it is.
     closed: str = ""
@@ -140,6 +143,8 @@ class Status:
             "runs": self.runs,
             "gates": [gate.as_dict() for gate in self.gates],
             "rules": [result.as_dict() for result in self.rules],
+            "queue": self.queue,
+            "workers": self.workers,
             "next": self.next,
         }
 

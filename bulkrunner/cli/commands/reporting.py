@@ -191,6 +191,8 @@ Line = tuple[int, Sentence]
 
 def status_lines(status: Status) -> Iterator[Line]:
     """Yield what stands where, and the next command."""
+    from bulkrunner.cli.commands.workers import queue_lines
+
     if not status.plans:
         yield 0, Sentence("status_no_plan")
     for plan in status.plans:
@@ -204,6 +206,7 @@ def status_lines(status: Status) -> Iterator[Line]:
         rule = result.rule
         if result.kept is False and rule.kind != "gate":
             yield 2, Sentence("status_rule", id=rule.id, level=rule.level.said, said=result.said)
+    yield from queue_lines(status.queue, status.workers)
     if status.closed:
         yield 0, Sentence("status_closed", why=status.closed)
     if status.next:

@@ -63,10 +63,11 @@ class Control:
         """Threads that wait with nothing in flight."""
         return self._parked
 
-    def ask(self) -> None:
+    def ask(self, why: Sentence | None = None) -> None:
         """End the run once what is in flight is done; no lock, for signal handlers."""
         if self._ending is None:
-            self._ending = Ending(state=RunState.INTERRUPTED, reason=Sentence("stopped_by_signal"))
+            reason = why or Sentence("stopped_by_signal")
+            self._ending = Ending(state=RunState.INTERRUPTED, reason=reason)
 
     def end(self, ending: Ending) -> None:
         """End the run; an error counts more than a mere order, else the first reason stands."""
