@@ -231,6 +231,9 @@ class EvidenceLedger(Protocol):
         # Outcomes before ``not_before`` do not count; ``counts`` tells from a test plan's addresses
         # whether its environment does.
 
+    def keep(self, plan: str, evidence: Evidence) -> None:
+        """Keep what ``of_plan`` found, so that it need not be counted again while it holds."""
+
     def restorings(
         self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Mapping[str, str]:
