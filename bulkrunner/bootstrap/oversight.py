@@ -213,7 +213,11 @@ class StatusWiring:
             self._core.ledger, self._core.clock, environment=self._environment_of, drivers=drivers
         )
         return StatusService(
-            self._core.ledger, gates=self._gating.gates_asking, drivers=drivers, outlooks=outlooks
+            self._core.ledger,
+            gates=self._gating.gates_asking,
+            drivers=drivers,
+            outlooks=outlooks,
+            rests=lambda plan: self._gating.rests_on(plan, None) is not None,
         )
 
     def _environment_of(self, plan: str) -> Environment | None:

@@ -115,6 +115,11 @@ class Result:
     stored: Document | None = None
     decided_at: datetime | None = None
 
+    @property
+    def is_as_planned(self) -> bool:
+        """Return True if it shows that changes of its pattern do what was planned."""
+        return self.outcome is Outcome.APPLIED and not self.detail.get("not_as_predicted")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunEvent:

@@ -169,7 +169,9 @@ class StatusService:
         gates: Callable[[Plan], list[GateResult]],
         drivers: Drivers | None = None,
         outlooks: Outlooks | None = None,
+        rests: Callable[[Plan], bool] = lambda _plan: False,
     ) -> None:
+        self._rests = rests
         self._ledger = ledger
         self._drivers = drivers
         self._outlooks = outlooks
@@ -311,4 +313,4 @@ class StatusService:
         return bool(plan_faults(plan, self._ledger.plans.count_refusals(plan.id)))
 
     def _approved(self, plan: Plan) -> bool:
-        return bool(standing(self._ledger.approvals.of_plan(plan.id)))
+        return bool(standing(self._ledger.approvals.of_plan(plan.id))) or self._rests(plan)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkrunner.cli.commands.completion import complete_jobs
 from bulkrunner.cli.options import (
     Invocation,
     blank,
@@ -19,22 +20,22 @@ from bulkrunner.cli.options import (
     given_parameters,
     global_options,
 )
-from bulkrunner.domain.environment import Environment, Kind
-from bulkrunner.domain.plan import WRITING, Plan, PlanState
-from bulkrunner.domain.run import PROBLEMS, PUT_AWAY, Run, RunState
 from bulkrunner.errors import BulkRunnerError, ConfigError, IncompleteOutcome, UsageError
 from bulkrunner.sentences import Sentence, says
 
 if TYPE_CHECKING:
     from bulkrunner.adapters.manifests import LoadedJob
     from bulkrunner.bootstrap import Program
+    from bulkrunner.domain.environment import Environment
+    from bulkrunner.domain.plan import Plan
+    from bulkrunner.domain.run import Run
 
 # How long a process on another machine, which cannot be asked, is taken to be at work on a step.
 PATIENCE = timedelta(hours=12)
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
 @click.option(
     "--param",
     "parameters",
@@ -138,6 +139,8 @@ class Advancer:
 
     def walk(self, loaded: LoadedJob) -> None:
         """Go as far as the gates allow. BulkRunnerError: as the step ends that cannot be done."""
+        from bulkrunner.domain.run import RunState
+
         test, production = self._environments()
         tried = self._planned(loaded, test, since=None)
         if _writes(tried):
@@ -164,6 +167,8 @@ class Advancer:
         self._invocation.say(said)
 
     def _environments(self) -> tuple[Environment, Environment | None]:
+        from bulkrunner.domain.environment import Kind
+
         known = list(self._program.settings.environments.values())
         tests = [one for one in known if one.kind is Kind.TEST]
         productions = [one for one in known if one.kind is Kind.PRODUCTION]
@@ -178,6 +183,8 @@ class Advancer:
 
     def _planned(self, loaded: LoadedJob, environment: Environment, *, since: Plan | None) -> Plan:
         """Return the plan of this night's job: the one there is, else a new one."""
+        from bulkrunner.domain.plan import PlanState
+
         plans = self._program.ledger.plans.all(job=loaded.job.id, environment=environment.name)
         newest = plans[0] if plans else None
         if newest is not None and self._serves(newest, loaded, environment, since):
@@ -190,6 +197,9 @@ class Advancer:
         self, plan: Plan, loaded: LoadedJob, environment: Environment, since: Plan | None
     ) -> bool:
         """Return True if a plan is this night's, and can be gone on with."""
+        from bulkrunner.domain.plan import PlanState
+        from bulkrunner.domain.run import PUT_AWAY, RunState
+
         same = plan.manifest_digest == loaded.job.manifest_digest
         if not same or dict(plan.addresses) != environment.addresses():
             return False
@@ -209,11 +219,16 @@ class Advancer:
         return all(gate.open for gate in gates if gate.name in ("plan", "environment"))
 
     def _ended_badly(self, run: Run) -> bool:
+        from bulkrunner.domain.run import PROBLEMS
+
         outcomes = self._program.ledger.runs.outcomes(run.id)
         return any(outcomes[outcome.value] for outcome in PROBLEMS)
 
     def _goes_round(self, plan: Plan, loaded: LoadedJob) -> bool:
         """Return True if a job whose records the catalogue names has come to its end."""
+        from bulkrunner.domain.environment import Kind
+        from bulkrunner.domain.run import RunState
+
         if not loaded.counts.get("selection"):
             return False
         productions = self._program.ledger.plans.all(job=plan.job)
@@ -319,6 +334,8 @@ class Advancer:
 
 
 def _writes(plan: Plan) -> bool:
+    from bulkrunner.domain.plan import WRITING
+
     return any(plan.counts.get(action.value) for action in WRITING)
 
 

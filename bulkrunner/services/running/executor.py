@@ -200,6 +200,7 @@ class Executor:
             control,
             goes_on=lambda: self._goes_on(listener, terms, watch),
             verify=watch.require,
+            recognise=watch.recognise,
             excludes=terms.excludes,
         )
         self._progress.begin(
