@@ -257,9 +257,9 @@ class RunningSession:
         """Outcomes as counted so far; None before anything was begun."""
         return self._executor.counts
 
-    def request_stop(self) -> None:
+    def request_stop(self, why: Sentence) -> None:
         """Stop after what is in flight."""
-        self._executor.request_stop()
+        self._executor.request_stop(why)
         self._catalogue.hurry()
 
     def open_gates(self) -> list[GateResult]:

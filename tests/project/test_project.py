@@ -74,6 +74,7 @@ NOT_IMPORTED = {
     "psycopg": "SQLAlchemy loads the driver that a ledger's address names",
 }
 TOOLS = {
+    "fastapi": "the service in docs/reference/python.md is made with it",
     "hatchling": "builds the wheel",
     "import-linter": "lints",
     "mypy": "lints",

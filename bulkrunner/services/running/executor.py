@@ -25,6 +25,7 @@ from bulkrunner.errors import (
 from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.running.context import Journal, RunContext, ServerClock
 from bulkrunner.services.running.control import (
+    BY_SIGNAL,
     PATIENCE,
     Access,
     Control,
@@ -90,9 +91,9 @@ class Executor:
         """Outcomes as counted so far, without asking the ledger; None before the first count."""
         return None if self._counter is None else self._counter.counts
 
-    def request_stop(self) -> None:
+    def request_stop(self, why: Sentence = BY_SIGNAL) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
-        self._control.ask()
+        self._control.ask(why)
 
     def start(self, plan: Plan, run_id: str, *, claim: Claim | None = None) -> Run:
         """Store a new run, held by this process; UsageError while another one is running."""
