@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Condition
 from typing import BinaryIO
@@ -207,12 +207,49 @@ def _started(pid: int) -> str | None:
     return "dead" if fields[0] in ("Z", "X") else fields[19]
 
 
+# Seconds between two looks at a clock that others share, and by how many it may differ meanwhile.
+ASK_EVERY = 30.0
+TOLERATED = 0.02
+
+
 class SystemClock:
-    """Wall clock in UTC, and a monotonic clock that runs on while the machine is suspended."""
+    """Wall clock in UTC, and a monotonic clock that runs on while the machine is suspended.
+
+    Several machines with one ledger go by the clock of its server: each by its own clock, leases and
+    paces of one would mean nothing to the other.
+    """
+
+    def __init__(self) -> None:
+        self._ask: Callable[[], datetime | None] | None = None
+        self._asked_at = float("-inf")
+        self._base: tuple[datetime, float] | None = None
+
+    def follow(self, ask: Callable[[], datetime | None] | None) -> None:
+        """Go by another clock from now on, as long as it can be asked; None: by the machine's."""
+        self._ask = ask
 
     def now(self) -> datetime:
-        """Return the wall clock."""
-        return datetime.now(UTC)
+        """Return the wall clock, or what the clock that is followed says."""
+        if self._ask is None:
+            return datetime.now(UTC)
+        began = self.monotonic()
+        if began - self._asked_at > ASK_EVERY:
+            self._asked_at = began
+            self._measure(self._ask, began)
+        return self._reckoned(self.monotonic())
+
+    def _measure(self, ask: Callable[[], datetime | None], began: float) -> None:
+        if (told := ask()) is None:
+            return
+        middle = (began + self.monotonic()) / 2
+        if self._base is None or abs(told - self._reckoned(middle)) > timedelta(seconds=TOLERATED):
+            self._base = (told.astimezone(UTC), middle)
+
+    def _reckoned(self, monotonic: float) -> datetime:
+        if self._base is None:
+            return datetime.now(UTC)
+        told, at = self._base
+        return told + timedelta(seconds=monotonic - at)
 
     def monotonic(self) -> float:
         """Return seconds since boot, suspend included where the system can tell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from bulkrunner.bootstrap.cluster import Cluster
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.bootstrap.oversight import Clients, GateWiring, StatusWiring
 from bulkrunner.bootstrap.reports import LedgerWiring, ReportWiring, WrittenReport
@@ -48,6 +49,11 @@ class Program(Core):
     def keeping(self) -> LedgerWiring:
         """Exports, checks and compacts the ledger."""
         return LedgerWiring(self, self.gating)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """Queues jobs, and does what is queued."""
+        return Cluster(self)
 
     @cached_property
     def clients(self) -> Clients:

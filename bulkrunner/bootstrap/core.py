@@ -65,6 +65,7 @@ class Core:
         trace: TracebackType | None,
     ) -> None:
         if self._opened is not None:
+            self.clock.follow(None)
             self._opened.close()
 
     @cached_property
@@ -94,7 +95,12 @@ class Core:
             from bulkrunner.adapters.ledger import open_ledger
 
             self._opened = open_ledger(self.settings.ledger_url, clock=self.clock)
+            self.clock.follow(self._opened.time)
         return self._opened
+
+    def again(self) -> Self:
+        """Return another program of the same configuration, for another thread."""
+        return type(self)(self._config, self._ledger_url, self.environ)
 
     def upgrade_ledger(self) -> None:
         """Bring the ledger's tables to this version."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkrunner.bootstrap.cluster import Cluster
 from bulkrunner.bootstrap.core import Core
 from bulkrunner.domain.environment import Environment, most_rate
 from bulkrunner.domain.plan import Plan
@@ -212,7 +213,11 @@ class StatusWiring:
             self._core.ledger, self._core.clock, environment=self._environment_of, drivers=drivers
         )
         return StatusService(
-            self._core.ledger, gates=self._gating.gates_asking, drivers=drivers, outlooks=outlooks
+            self._core.ledger,
+            gates=self._gating.gates_asking,
+            drivers=drivers,
+            outlooks=outlooks,
+            rests=lambda plan: self._gating.rests_on(plan, None) is not None,
         )
 
     def _environment_of(self, plan: str) -> Environment | None:
@@ -245,7 +250,8 @@ class StatusWiring:
     def status(self, prefix: str | None, *, with_gates: bool = True) -> Status:
         """Return where everything stands, or one plan or run."""
         if prefix is None:
-            return self._statuses().overview()
+            queue, workers = Cluster(self._core).listed()
+            return replace(self._statuses().overview(), queue=queue, workers=workers)
         found = self.starting().find(prefix)
         plan = found if isinstance(found, Plan) else self._core.ledger.plans.get(found.plan)
         return self._statuses().one(plan, with_gates=with_gates)

@@ -59,7 +59,7 @@ class PlanningSession:
         """Whether the plan is in the ledger, so that it can be resumed."""
         return self._planner.begun
 
-    def request_stop(self) -> None:
+    def request_stop(self, why: Sentence | None = None) -> None:  # noqa: ARG002 (a plan keeps none)
         """Stop after the batch in hand."""
         self._planner.request_stop()
         self._reader.hurry()
@@ -257,8 +257,8 @@ class RunningSession:
         """Outcomes as counted so far; None before anything was begun."""
         return self._executor.counts
 
-    def request_stop(self, why: Sentence) -> None:
-        """Stop after what is in flight."""
+    def request_stop(self, why: Sentence | None = None) -> None:
+        """Stop after what is in flight; ``why``: what the run's reason says."""
         self._executor.request_stop(why)
         self._catalogue.hurry()
 

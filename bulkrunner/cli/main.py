@@ -46,8 +46,10 @@ COMMANDS = {
     "standing": "standing_yeses",
     "status": "reporting",
     "stop": "running",
+    "submit": "workers",
     "undo": "running",
     "verify": "running",
+    "worker": "workers",
 }
 
 

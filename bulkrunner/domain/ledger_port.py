@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         OrderLedger,
         RunLedger,
         StandingLedger,
+        WorkItem,
     )
     from bulkrunner.domain.steps import InputLine
 
@@ -230,6 +231,9 @@ class EvidenceLedger(Protocol):
         # Outcomes before ``not_before`` do not count; ``counts`` tells from a test plan's addresses
         # whether its environment does.
 
+    def keep(self, plan: str, evidence: Evidence) -> None:
+        """Keep what ``of_plan`` found, so that it need not be counted again while it holds."""
+
     def restorings(
         self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
     ) -> Mapping[str, str]:
@@ -275,6 +279,9 @@ class Seals(Protocol):
 
     def block(self, plan: str, run: str, change: int) -> Sentence | None:
         """Return what does not fit of the block of a change, of which nothing was handed out yet."""
+
+    def recognise(self, item: WorkItem) -> Sentence | None:
+        """Return what of a change was edited between its block's verification and its reading."""
 
     def rest(self, plan: str | None, others: Sequence[str] = ()) -> Iterator[Sentence | None]:
         """Look at every run, at a plan with its documents, and at others without theirs."""

@@ -255,7 +255,8 @@ class Plan:
     finished_at: datetime | None = None
     plan_digest: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)  # by action, once complete
-    # Once complete: ``sigels`` by sigel and action, ``kinds`` of what is written, ``refused`` by code.
+    # Once complete: ``sigels`` by sigel and action, ``kinds`` of what is written, ``refused`` by code,
+    # ``patterns`` with how many changes each has and the number of the first.
     tallies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cursor: int = 0  # entries of the manifest planned so far
     requests: int = 0

@@ -122,6 +122,15 @@ class Declined:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What evidence rests on: until one of it is another, it would be found the same."""
+
+    source: str  # digest over the test plans and runs that were looked at
+    not_before: datetime  # outcomes before it did not count
+    oldest: datetime | None  # the oldest that counted; None: none did
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What test runs say of a production plan's changes, counted in the ledger."""
 
@@ -142,6 +151,7 @@ class Evidence:
     # Of its refused outcomes, by code.
     refused_codes: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[TriedBy, ...] = ()  # the test runs that gave a twin
+    basis: Basis | None = field(default=None, compare=False)  # None: it was kept from before
 
 
 FORBIDDEN = "forbidden_place"  # code of a change that touches what a rule forbids

@@ -1,15 +1,15 @@
-"""Runs, attempts and outcomes: states, the moves between them, and who drives a run."""
+"""Runs, attempts and outcomes: states, the moves between them, who drives a run, and what is queued."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from bulkrunner.domain.records import Document
-from bulkrunner.sentences import Sentence
+from bulkrunner.sentences import Sentence, stored_text
 
 
 class RunState(StrEnum):
@@ -114,6 +114,11 @@ class Result:
     # The document read back, kept only where it is not what was predicted.
     stored: Document | None = None
     decided_at: datetime | None = None
+
+    @property
+    def is_as_planned(self) -> bool:
+        """Return True if it shows that changes of its pattern do what was planned."""
+        return self.outcome is Outcome.APPLIED and not self.detail.get("not_as_predicted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,3 +331,50 @@ def _process(lease: Lease) -> Sentence:
 
 def _moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """A job that is to go the rest of its road in an environment; nothing in it is secret.
+
+    ``digest`` is the manifest's, as it was submitted: a worker whose folder has another leaves it.
+    ``fresh``: somebody just asked for it, so a run that was stopped goes on. ``left_by``: worker →
+    why it cannot do it. ``said``: why it waits, or how it ended.
+    """
+
+    job: str
+    environment: str
+    folder: str
+    digest: str
+    by: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = True
+    failures: int = 0
+    left_by: Mapping[str, str] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def key(self) -> str:
+        """Job and environment: of each there is one errand at most."""
+        return f"{self.job}@{self.environment}"
+
+    def told(self, said: str, **changed: Any) -> Errand:
+        """Return it with what is said of it."""
+        return replace(self, said=stored_text(said), **changed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What became of an errand: it is looked at again in some seconds, or (None) has ended."""
+
+    errand: Errand
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """A worker, as others see it."""
+
+    name: str
+    owner: Owner
+    concurrency: int

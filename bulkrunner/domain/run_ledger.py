@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,7 @@ class WorkItem:
 
     change: PlannedChange
     attempts: tuple[Attempt, ...] = ()
+    read: int = 0  # digest of its rows, as they were read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,17 @@ class RunLedger(Protocol):
     ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
         # ``until``: the last number that is wanted; None: any.
+
+    def unproven(
+        self,
+        run: str,
+        *,
+        tries: int,
+        until: int | None = None,
+        leaves_out: Callable[[int], bool] = lambda _: False,
+    ) -> dict[str, list[int]]:
+        """Return of each pattern that no change of the run has proven the first pending."""
+        # ``until``: the last number that is looked at; ``leaves_out``: numbers that do not count.
 
     def request_stop(self, run: str, *, reason: str) -> None:
         """Ask whoever drives the run to stop."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkrunner.errors import UsageError
 from bulkrunner.runner.telling import Telling, counted, counts_said, word
-from bulkrunner.sentences import Sentence, verbatim
+from bulkrunner.sentences import Sentence, as_sentence, verbatim
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import WrittenReport
@@ -98,6 +98,7 @@ def status_lines(status: Status) -> Iterator[Line]:
         rule = result.rule
         if result.kept is False and rule.kind != "gate":
             yield 2, Sentence("status_rule", id=rule.id, level=rule.level.said, said=result.said)
+    yield from queue_lines(status.queue, status.workers)
     if status.closed:
         yield 0, Sentence("status_closed", why=status.closed)
     if status.next:
@@ -159,3 +160,32 @@ def outlook_lines(run: Mapping[str, Any]) -> Iterator[Sentence]:
         yield Sentence("status_window_until", said=said, until=until) if until else said
     if run.get("done_at"):
         yield Sentence("status_done_about", rate=f"{run['rate']:g}", at=run["done_at"])
+
+
+def queue_lines(
+    queue: list[dict[str, Any]], workers: list[dict[str, Any]]
+) -> Iterator[tuple[int, Sentence]]:
+    """Yield what is queued, who does what, and which workers live."""
+    for entry in queue:
+        yield 0, _entry_said(entry)
+        for name, why in entry["left_by"].items():
+            yield 2, Sentence("queue_left_by", worker=name, why=as_sentence(why))
+    for one in workers:
+        given = {"name": one["name"], "host": one["host"], "pid": one["pid"], "at": one["seen_at"]}
+        yield 0, Sentence("worker_lives" if one["alive"] else "worker_silent", **given)
+
+
+def _entry_said(entry: Mapping[str, Any]) -> Sentence:
+    named = {"job": entry["job"], "environment": entry["environment"]}
+    match entry["state"]:
+        case "driven":
+            return Sentence("queue_driven", **named, worker=entry["worker"] or "?")
+        case "waiting":
+            said = Sentence("queue_waiting", **named, by=entry["by"])
+            if entry["at"]:
+                said = Sentence("queue_until", said=said, at=entry["at"])
+        case _:
+            said = Sentence("queue_ended", **named, at=entry["at"])
+    if entry["reason"]:
+        return Sentence("queue_because", said=said, why=as_sentence(entry["reason"]))
+    return said

@@ -148,6 +148,8 @@ class Stood(Result):
     runs: Rows | None
     gates: Rows | None
     rules: Rows | None
+    queue: Rows | None
+    workers: Rows | None
     next: str | None
 
 
@@ -200,6 +202,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
     "standing": ("standing", "stopping"),
     "stop": ("run", "state"),
+    "submit": ("job", "environment", "manifest_digest", "at", "workers"),
+    "worker": ("name", "done"),
 }
 
 

@@ -103,12 +103,22 @@ class Gates:
             self._ceilings(plan),
             self._refusals(plan),
         ]
+        evidence = None
         if plan.addresses.get("kind") == Kind.PRODUCTION:
             found = self._permit(situation)
             basis = self.basis(situation, found)
-            gates += [self._staging(plan, found), self._approval(found, basis, situation)]
+            evidence = self._evidence(plan)
+            gates += [
+                self._staging(plan, found, evidence),
+                self._approval(found, basis, situation),
+            ]
         gates.append(self._whole(situation, asking=all(gate.open for gate in gates)))
+        if evidence and _sends_many(situation) and all(gate.open for gate in gates):
+            self._ledger.evidence.keep(plan.id, evidence)
         return gates
+
+    def _evidence(self, plan: Plan) -> Evidence | None:
+        return None if undone_by(plan) else evidence_of(plan, self._ledger, self._clock.now())
 
     def _plan(self, situation: GateInput) -> GateResult:
         plan = situation.plan
@@ -223,11 +233,13 @@ class Gates:
         )
         return GateResult(name="refusals", open=not left, reason=reason)
 
-    def _staging(self, plan: Plan, found: ApprovalDecision) -> GateResult:
+    def _staging(
+        self, plan: Plan, found: ApprovalDecision, evidence: Evidence | None
+    ) -> GateResult:
         policy = Policy.from_dict(dict(plan.policy))
         if (undone := undone_by(plan)) is not None:
             return self._undo_tried(plan, str(undone["job"]), policy, found)
-        evidence = evidence_of(plan, self._ledger, self._clock.now())
+        evidence = evidence or Evidence()
         closed = untried(evidence, policy, accepts_of(plan.manifest))
         if closed and evidence.newest_test_plan is None:
             closed = joined((closed, *self._tried_with_others(plan, policy)))
@@ -344,6 +356,10 @@ class Gates:
 
 # Rows and events that are looked at whenever the gates are asked for; more are verified before use.
 AT_ONCE = 5000
+
+
+def _sends_many(situation: GateInput) -> bool:
+    return situation.unknown_writes is not None and sum(situation.plan.counts.values()) > AT_ONCE
 
 
 def _begins(situation: GateInput) -> bool:

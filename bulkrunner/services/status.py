@@ -129,6 +129,9 @@ class Status:
     runs: list[dict[str, Any]]
     gates: list[GateResult] = field(default_factory=list)
     rules: tuple[RuleResult, ...] = ()
+    # What is queued, and who does what; where the ledger is on a server.
+    queue: list[dict[str, Any]] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
     next: str = ""
     # Why nothing runs from this ledger as it is.
     closed: str = ""
@@ -140,6 +143,8 @@ class Status:
             "runs": self.runs,
             "gates": [gate.as_dict() for gate in self.gates],
             "rules": [result.as_dict() for result in self.rules],
+            "queue": self.queue,
+            "workers": self.workers,
             "next": self.next,
         }
 
@@ -164,7 +169,9 @@ class StatusService:
         gates: Callable[[Plan], list[GateResult]],
         drivers: Drivers | None = None,
         outlooks: Outlooks | None = None,
+        rests: Callable[[Plan], bool] = lambda _plan: False,
     ) -> None:
+        self._rests = rests
         self._ledger = ledger
         self._drivers = drivers
         self._outlooks = outlooks
@@ -306,4 +313,4 @@ class StatusService:
         return bool(plan_faults(plan, self._ledger.plans.count_refusals(plan.id)))
 
     def _approved(self, plan: Plan) -> bool:
-        return bool(standing(self._ledger.approvals.of_plan(plan.id)))
+        return bool(standing(self._ledger.approvals.of_plan(plan.id))) or self._rests(plan)

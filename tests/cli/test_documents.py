@@ -120,8 +120,10 @@ def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
         "settle": [run, "1", "--as", "applied", "--by", "K", "--reason", "seen"],
         "status": [],
         "stop": [run],
+        "submit": [job, "--env", "staging"],
         "undo": [run, "--out", tmp_path / "undone"],
         "verify": [run],
+        "worker": [],
     }
     done = place(command, *given[command], expect=None)
     assert keys(done.document) == list(KEYS[command])

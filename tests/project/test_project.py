@@ -71,7 +71,6 @@ def normal(requirement):
 
 NOT_IMPORTED = {
     "tzdata": "the standard library reads its time zones from it",
-    "psycopg": "SQLAlchemy loads the driver that a ledger's address names",
 }
 TOOLS = {
     "fastapi": "the service in docs/reference/python.md is made with it",

@@ -76,6 +76,7 @@ def _members(
     if with_run:
         contents[RUN] = _lines([snapshot.run()])
         contents[ATTEMPTS] = _lines(snapshot.attempts())
+        contents[STANDING] = _lines(snapshot.standing())
         contents[RESULTS] = _lines(_filed(snapshot.results()))
     for name, content in contents.items():
         yield name, _write(archive, name, content)
@@ -119,6 +120,8 @@ ATTEMPTS = "attempts.jsonl"
 
 RESULTS = "results.jsonl"
 
+STANDING = "standing.jsonl"
+
 EVENTS = "events.jsonl"
 
 REPORT = "report.json"
@@ -127,7 +130,7 @@ README = "README.txt"
 
 OF_PLAN = (PLAN, CHANGES, APPROVALS, EVENTS, REPORT, README)
 
-OF_RUN = (RUN, ATTEMPTS, RESULTS)
+OF_RUN = (RUN, ATTEMPTS, RESULTS, STANDING)
 
 # Bytes of one line, or of one whole JSON member but the report.
 MOST_LINE = 64 * 1024 * 1024
@@ -153,6 +156,9 @@ Event = dict[str, Any]
 _PLAN_KINDS = ("plan_begun", "plan_interrupted", "plan_reopened", "plan_finished")
 
 _RUN_KINDS = ("started", "moved")
+
+# What a run may rest on beside its plan.
+_OF_ANSWERS = ("approved", "rejected", "standing_claimed", "standing_ended")
 
 
 class Chains:
@@ -208,7 +214,7 @@ class Chains:
             self._run_hashes[row["position"]] = row["hash"]
             return
         self._hashes[row["hash"]] = row["position"]
-        if event["data"].get("plan") == self._plan:
+        if event["data"].get("plan") == self._plan or event["kind"] in _OF_ANSWERS:
             self._main.append(event)
         if self._run and event["data"].get("run") == self._run and "head" in event["data"]:
             self._entered.append(event)
@@ -257,6 +263,14 @@ class Chains:
             event["position"]: event
             for event in self._main
             if event["kind"] in kinds and event["data"]["plan"] == plan
+        }
+
+    def claims(self) -> dict[int, Event]:
+        """Return the events by which the run claimed something, by their positions."""
+        return {
+            event["position"]: event
+            for event in self._main
+            if event["kind"] == "standing_claimed" and event["data"]["run"] == self._run
         }
 
     def exported(self) -> Event | None:

@@ -26,6 +26,7 @@ from bulkrunner.adapters.ledger.codecs import (
     PLAN,
     RESULT,
     RUN,
+    STANDING_CLAIM,
     approval_of,
     change_digest,
     pick,
@@ -192,6 +193,7 @@ class _Check:
         self._signers = signers
         self._chains = Chains(members.head)
         self._answers: list[dict[str, Any]] = []
+        self._rested_on: list[dict[str, Any]] = []  # answers to earlier plans
         self._weighable: list[Approval] = []
         self._outcomes: dict[str, int] = {}
         self._plan: dict[str, Any] = {}
@@ -201,7 +203,7 @@ class _Check:
         faults: list[Sentence] = []
         looks = [self._events, self._plan_row, self._changes, self._approvals]
         if self._members.head["run"]:
-            looks += [self._run_row, self._attempts, self._results]
+            looks += [self._run_row, self._attempts, self._results, self._standing]
         for look in (*looks, self._rest):
             try:
                 faults += next(([fault] for fault in look()), [])
@@ -292,28 +294,48 @@ class _Check:
         if wanted:
             yield Sentence("bundle_answer_missing")
 
+    def _standing(self) -> Iterator[Sentence]:
+        """Compare what the run rests on with its events: claims, and answers to earlier plans."""
+        claims, approved = self._chains.claims(), dict[str, None]()
+        wanted: dict[int, Any] = {}
+        for line in self._members.lines(form.STANDING):
+            row = line.get("claim") or line["answer"]
+            if "claim" in line:
+                event = claims.pop(row["event"], None)
+                if event is None or event["data"]["row"] != row_digest(pick(row, STANDING_CLAIM)):
+                    yield Sentence("bundle_claim_changed", number=row["number"])
+                if row["approved"] != self._plan["id"] and row["approved"] not in approved:
+                    approved[row["approved"]] = None
+                    kinds = ("approved", "rejected", "standing_ended")
+                    wanted |= self._chains.of_kind(kinds, row["approved"])
+                continue
+            who = {"by": row["given_by"], "reference": row["reference"]}
+            event = wanted.pop(row["event"], None)
+            if event is None or event["data"]["row"] != row_digest(pick(row, APPROVAL)):
+                yield Sentence("bundle_answer_changed", **who)
+                continue
+            fault, key = self._signed(row)
+            self._rested_on.append(_told(row, key) | {"plan": row["plan"]})
+            if fault:
+                yield Sentence("bundle_answer_unsound", fault=fault, **who)
+        if claims:
+            yield Sentence("bundle_claim_missing")
+        if any(event["kind"] != "standing_ended" for event in wanted.values()):
+            yield Sentence("bundle_answer_missing")
+
     def _answered(self, row: Mapping[str, Any], key: str) -> None:
         """List an answer; it may put an end to what earlier ones said."""
         place = self._chains.place_of(row["head"]) if row["head"] else None
         read = {**row, "recorded_at": datetime.fromisoformat(row["recorded_at"])}
         given = -1 if place is None else place[0]
         self._weighable.append(approval_of(SimpleNamespace(**read), given=given))
-        self._answers.append(
-            {
-                "answer": "yes" if row["approved"] else "no",
-                "by": row["given_by"],
-                "reference": row["reference"],
-                "signed_by": row["signer"] if key else None,
-                "key": key or None,
-                "conditions": row["conditions"] or {},
-                "counts": True,
-            }
-        )
+        self._answers.append(_told(row, key))
 
     def _weighed(self) -> Iterator[dict[str, Any]]:
         """Yield the answers with whether they count still."""
         for answer, weighed in zip(self._answers, weigh(self._weighable), strict=True):
             yield {**answer, "counts": weighed.counts}
+        yield from self._rested_on
 
     def _signed(self, row: Mapping[str, Any]) -> tuple[str, str]:
         """Return what is wrong with a signature, and the key that it was made with."""
@@ -378,6 +400,20 @@ class _Check:
         told = None if event is None else event["data"].get("report")
         if told != self._members.head["members"][form.REPORT]:
             yield Sentence("bundle_report_other")
+
+
+def _told(row: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an answer as it is told; of a standing approval its bounds too."""
+    return {
+        "answer": "yes" if row["approved"] else "no",
+        "by": row["given_by"],
+        "reference": row["reference"],
+        "signed_by": row["signer"] if key else None,
+        "key": key or None,
+        "conditions": row["conditions"] or {},
+        "counts": True,
+        **({"standing": row["standing"]} if row["standing"] else {}),
+    }
 
 
 def _documents(

@@ -69,7 +69,7 @@ class Instant(_Value[datetime]):
         return None if value is None else instant_text(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else _read(_instant, value)
+        return None if value is None else parsed(_instant, value)
 
 
 class Digest(_Value[str]):
@@ -82,7 +82,7 @@ class Digest(_Value[str]):
         return None if value is None else digest_bytes(value)
 
     def process_result_value(self, value: bytes | None, _dialect: Dialect) -> str | None:
-        return None if value is None else _read(digest_text, value)
+        return None if value is None else parsed(digest_text, value)
 
 
 class Words(_Value[str]):
@@ -105,7 +105,7 @@ class Words(_Value[str]):
     def process_result_value(self, value: str | None, _dialect: Dialect) -> str | None:
         if value is None or not value.startswith(_ESCAPED):
             return value
-        return str(_read(json.loads, value[1:]))
+        return str(parsed(json.loads, value[1:]))
 
 
 class Json(_Value[Any]):
@@ -118,7 +118,7 @@ class Json(_Value[Any]):
         return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
-        return None if value is None else _read(json.loads, value)
+        return None if value is None else parsed(json.loads, value)
 
 
 # Changes of a plan say the same few things, pattern above all.
@@ -128,12 +128,12 @@ def said(stored: str) -> str:
 
     Columns hold the stored form itself, since digests of rows are of what is stored.
     """
-    return _read(text_of, stored)
+    return parsed(text_of, stored)
 
 
 def kind_of(stored: str | None) -> str | None:
     """Return the kind of a record. ChainBroken: what is stored is none."""
-    return _read(_kind, stored)
+    return parsed(_kind, stored)
 
 
 def _kind(value: str | None) -> str | None:
@@ -157,7 +157,8 @@ def _instant(value: str) -> datetime:
     return found
 
 
-def _read(parse: Callable[[Any], T], value: object) -> T:
+def parsed(parse: Callable[[Any], T], value: object) -> T:
+    """Return what is stored as what it means. ChainBroken: it is nothing that was ever stored."""
     try:
         return parse(value)
     except (ValueError, TypeError, AttributeError) as error:

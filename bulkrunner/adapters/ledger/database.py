@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 from sqlalchemy.util import LRUCache
 
 from bulkrunner.adapters.ledger.file import PUT_BACK, Head, HeadFile, LedgerFile
@@ -38,6 +47,19 @@ if TYPE_CHECKING:
 
 # How long a write waits for another process to finish its own.
 BUSY_SECONDS = 30.0
+
+# How long closing waits for a thread that is in the middle of a transaction.
+LAST_SECONDS = 3.0
+
+# A server that is gone without a word is noticed within half a minute.
+ALIVE = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 _WRITES = "ledger_writes"
 
@@ -64,6 +86,7 @@ class Database:
         self.after_commit: Callable[[Mapping[str, Head]], None] | None = None
         self._engine = _engine(url, self._file)
         self._jotting: Engine | None = None
+        self._closed = False
         self._writing = threading.RLock()
         self._upserts: dict[str, Insert] = {}
 
@@ -115,6 +138,17 @@ class Database:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
                     yield connection
+
+    def time(self) -> datetime | None:
+        """Return what the server's clock says; None for a file, or where it cannot be asked."""
+        if self.is_sqlite:
+            return None
+        try:
+            with self.read() as connection:
+                told: datetime = connection.scalars(text("SELECT clock_timestamp()")).one()
+                return told
+        except (LedgerUnavailable, SQLAlchemyError):
+            return None
 
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves rows that are already there as they are."""
@@ -208,12 +242,24 @@ class Database:
             connection.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; threads that end their last transaction are waited for."""
+        self._closed = True
+        self._wait_for_the_last()
         self._engine.dispose()
         if self._jotting is not None:
             self._jotting.dispose()
         if self._file is not None:
             self._file.close()
+
+    def _wait_for_the_last(self) -> None:
+        if self._file is not None:
+            return
+        pools = [engine.pool for engine in (self._engine, self._jotting) if engine is not None]
+        end = time.monotonic() + LAST_SECONDS
+        while any(isinstance(pool, QueuePool) and pool.checkedout() for pool in pools):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.01)
 
     def watch(self) -> None:
         """From now on refuse to go on where the ledger's file is not the one opened any more."""
@@ -221,6 +267,8 @@ class Database:
             self._file.watch()
 
     def _look(self) -> None:
+        if self._closed:
+            raise LedgerUnavailable(Sentence("ledger_closed"))
         if self._file is not None:
             self._file.require()
 
@@ -331,7 +379,7 @@ def _file_dialect(driver: str) -> Dialect:
 def _engine(url: URL, file: LedgerFile | None, *, synchronous: str = "FULL") -> Engine:
     try:
         if file is None:
-            return create_engine(url, pool_pre_ping=True)
+            return create_engine(url, pool_pre_ping=True, connect_args=ALIVE)
         dialect = _file_dialect(url.drivername)
     except (ImportError, NoSuchModuleError):
         raise ConfigError(

@@ -14,15 +14,24 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
+    String,
     and_,
     func,
     or_,
     select,
     true,
+    type_coerce,
 )
 
+from bulkrunner.adapters.ledger.chain import append_main
 from bulkrunner.adapters.ledger.columns import said
 from bulkrunner.adapters.ledger.document_store import fetch
+from bulkrunner.adapters.ledger.kept_evidence import (
+    EVIDENCE_KEPT,
+    evidence_data,
+    kept_evidence,
+    source_of,
+)
 from bulkrunner.adapters.ledger.plan_queries import count_refusals
 from bulkrunner.adapters.ledger.runs import count_outcomes
 from bulkrunner.adapters.ledger.tables import attempts, planned_changes, plans, results, runs
@@ -30,7 +39,7 @@ from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.environment import Kind
 from bulkrunner.domain.plan import WRITING, Action, Plan, PlanState
 from bulkrunner.domain.records import Document
-from bulkrunner.domain.rules import Counterpart, Declined, Evidence, TriedBy
+from bulkrunner.domain.rules import Basis, Counterpart, Declined, Evidence, TriedBy
 from bulkrunner.domain.run import PROBLEMS, Outcome
 
 # Code of a planned ``unchanged`` where an earlier run of the job made the change.
@@ -41,6 +50,9 @@ MAX_UNTRIED = 100
 _WRITING = [action.value for action in WRITING]
 
 _NOT_CARRIED_OUT = [outcome.value for outcome in PROBLEMS]
+
+# Characters of a moment, as it is stored.
+_MOMENT = 32
 
 # The least status of an answer that stored nothing.
 _REFUSING = 400
@@ -61,12 +73,13 @@ class Evidences(Part):
                 row for row in plans_in_test(connection, plan.job) if counts(row.addresses)
             ]
             names = [row.id for row in test_plans]
-            tally = _Tally(
-                sent={
-                    row.number: (row.outcome, row.code, row.words)
-                    for row in connection.execute(_not_carried_out(plan.id, names, not_before))
-                }
-            )
+            source = source_of(connection, plan.id, test_plans)
+            if (kept := kept_evidence(connection, plan.id, source, not_before)) is not None:
+                return kept
+            tally = _Tally(not_before=not_before)
+            for row in connection.execute(_not_carried_out(plan.id, names, not_before)):
+                tally.sent[row.number] = (row.outcome, row.code, row.words)
+                tally.note(row.decided_at)
             for row in connection.execute(_with_twins(plan.id, names, not_before)):
                 tally.add(row)
             newest = next(
@@ -86,7 +99,16 @@ class Evidences(Part):
                 bad_outcomes=bad,
                 refused_codes=refused,
                 runs=_tried_by(connection, tally.runs, test_plans),
+                basis=Basis(source=source, not_before=not_before, oldest=tally.oldest),
             )
+
+    def keep(self, plan: str, evidence: Evidence) -> None:
+        """Keep what ``of_plan`` found, so that it need not be counted again while it holds."""
+        data = evidence_data(evidence)
+        if data is not None:
+            with self._database.write() as connection:
+                told = {"plan": plan, **data}
+                append_main(connection, EVIDENCE_KEPT, told, at=self._clock.now())
 
     def restorings(
         self, job: str, *, not_before: datetime, counts: Callable[[Mapping[str, str]], bool]
@@ -151,17 +173,25 @@ class _Tally:
     patterns_tried: Counter[str] = field(default_factory=Counter)
     untried: list[str] = field(default_factory=list)
     runs: Counter[str] = field(default_factory=Counter)
-    sent: Mapping[int, _Reason]
+    not_before: datetime
+    oldest: datetime | None = None
+    sent: dict[int, _Reason] = field(default_factory=dict)
     declined: Counter[_Reason] = field(default_factory=Counter)
     records: dict[_Reason, list[str]] = field(default_factory=dict)
+
+    def note(self, moment: datetime) -> None:
+        """Remember when what counts was decided; what is too old counts as read again since."""
+        moment = max(moment, self.not_before)
+        self.oldest = moment if self.oldest is None else min(self.oldest, moment)
 
     def add(self, row: Row[Any]) -> None:
         self.total[row.action] += 1
         self.patterns[row.pattern] += 1
-        if row.run is not None:
+        if row.twin is not None:
             self.tried[row.action] += 1
             self.patterns_tried[row.pattern] += 1
-            self.runs[row.run] += 1
+            self.runs[row.twin[_MOMENT:]] += 1
+            self.note(datetime.fromisoformat(row.twin[:_MOMENT]))
         elif (reason := self.sent.get(row.number)) is not None:
             self.declined[reason] += 1
             records = self.records.setdefault(reason, [])
@@ -197,8 +227,9 @@ def plans_in_test(connection: Connection, job: str) -> Sequence[Row[Any]]:
 def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Select[Any]:
     """Select the plan's changes, each with the newest run that did the same to the same record."""
     mine, twin = planned_changes, planned_changes.alias("twin")
+    # When it was decided and the run: both of one row, by one look for it.
     run = (
-        select(runs.c.id)
+        select(type_coerce(results.c.decided_at, String) + runs.c.id)
         .select_from(twin)
         .join(runs, runs.c.plan == twin.c.plan)
         .join(results, and_(results.c.run == runs.c.id, results.c.change == twin.c.number))
@@ -213,7 +244,7 @@ def _with_twins(plan: str, test_plans: list[str], not_before: datetime) -> Selec
         .scalar_subquery()
     )
     return (
-        select(mine.c.number, mine.c.action, mine.c.record, mine.c.pattern, run.label("run"))
+        select(mine.c.number, mine.c.action, mine.c.record, mine.c.pattern, run.label("twin"))
         .where(mine.c.plan == plan, mine.c.action.in_(_WRITING))
         .order_by(mine.c.number)
     )
@@ -224,7 +255,13 @@ def _not_carried_out(plan: str, test_plans: list[str], not_before: datetime) -> 
     mine, twin = planned_changes, planned_changes.alias("twin")
     sent = and_(attempts.c.run == runs.c.id, attempts.c.change == twin.c.number)
     return (
-        select(mine.c.number, results.c.outcome, results.c.code, attempts.c.words)
+        select(
+            mine.c.number,
+            results.c.outcome,
+            results.c.code,
+            results.c.decided_at,
+            attempts.c.words,
+        )
         .select_from(mine)
         .join(twin, and_(*_same(mine, twin, test_plans)))
         .join(runs, runs.c.plan == twin.c.plan)

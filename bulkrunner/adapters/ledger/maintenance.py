@@ -47,6 +47,7 @@ from bulkrunner.adapters.ledger.tables import (
     plans,
     results,
     runs,
+    standing_claims,
 )
 from bulkrunner.adapters.ledger.writer import PAGE, Part
 from bulkrunner.domain.records import Document
@@ -89,6 +90,22 @@ class Snapshot:
         for row in self._connection.execute(query):
             yield plain_row(dict(row._mapping))
 
+    def standing(self) -> Iterator[Exported]:
+        """Yield what the run claimed of standing approvals, and the answers that these rest on."""
+        c = standing_claims.c
+        query = select(standing_claims).where(c.claimed_by == self._run).order_by(c.number)
+        for row in self._connection.execute(query):
+            yield {"claim": plain_row(dict(row._mapping))}
+        answers = select(approvals).where(approvals.c.plan.in_(self._rests_on()))
+        for row in self._connection.execute(answers.order_by(approvals.c.seq)):
+            yield {"answer": plain_row(dict(row._mapping))}
+
+    def _rests_on(self) -> list[str]:
+        """Return the other plans whose answers the run rests on."""
+        c = standing_claims.c
+        query = select(c.approved).where(c.claimed_by == self._run, c.approved != self._plan)
+        return list(self._connection.scalars(query.distinct()))
+
     def attempts(self) -> Iterator[Exported]:
         """Yield the run's attempts, change by change."""
         c = attempts.c
@@ -124,7 +141,11 @@ class Snapshot:
         return {"position": position, "hash": digest_text(found or ORIGIN)}
 
     def _first(self) -> int:
-        wanted = f'"plan":{json.dumps(self._plan)}'
+        """Return which event the bundle begins with: the plan's, or that of one it rests on."""
+        return min(self._begun(plan) for plan in (self._plan, *self._rests_on()))
+
+    def _begun(self, plan: str) -> int:
+        wanted = f'"plan":{json.dumps(plan)}'
         query = select(events.c.position).where(
             events.c.chain == MAIN_CHAIN,
             events.c.kind == "plan_begun",

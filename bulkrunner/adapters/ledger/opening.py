@@ -251,6 +251,10 @@ class LedgerStore:
         self.standing = StandingApprovals(*shared)
         self.advances = Advances(*shared)
 
+    def time(self) -> datetime | None:
+        """Return what the server's clock says; None for a file, or where it cannot be asked."""
+        return self._database.time()
+
     def close(self) -> None:
         """Write what is waiting and close the database."""
         self._writer.close()

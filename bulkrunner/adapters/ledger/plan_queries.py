@@ -303,7 +303,10 @@ def count_sigels(connection: Connection, plan: str) -> dict[str, dict[str, int]]
 
 
 def tally(connection: Connection, plan: str) -> dict[str, dict[str, Any]]:
-    """Count a plan's changes by sigel and action, what it writes by kind, its refusals by code."""
+    """Count a plan's changes by sigel and action, what it writes by kind, its refusals by code.
+
+    And of each pattern how many changes it has, and the number of the first.
+    """
     kind, action = planned_changes.c.kind, planned_changes.c.action
     written = (
         select(kind, func.count())
@@ -311,8 +314,16 @@ def tally(connection: Connection, plan: str) -> dict[str, dict[str, Any]]:
         .group_by(kind)
         .order_by(kind)
     )
+    number, pattern = planned_changes.c.number, planned_changes.c.pattern
+    patterns = (
+        select(pattern, func.count(), func.min(number))
+        .where(planned_changes.c.plan == plan, action.in_(_WRITING))
+        .group_by(pattern)
+        .order_by(pattern)
+    )
     return {
         "sigels": count_sigels(connection, plan),
         "kinds": {name or "": count for name, count in connection.execute(written)},
         "refused": count_refusals(connection, plan),
+        "patterns": {name: [count, first] for name, count, first in connection.execute(patterns)},
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bulkrunner.adapters.ledger.agreements import store_claim
@@ -25,11 +25,25 @@ from bulkrunner.adapters.ledger.codecs import (
     run_of,
     run_row,
 )
-from bulkrunner.adapters.ledger.columns import said
+from bulkrunner.adapters.ledger.columns import parsed, said
 from bulkrunner.adapters.ledger.document_store import fetch
 from bulkrunner.adapters.ledger.leases import kept_reason
 from bulkrunner.adapters.ledger.plan_queries import applied_creations, later_writes
-from bulkrunner.adapters.ledger.tables import attempts, leases, planned_changes, results, runs
+from bulkrunner.adapters.ledger.run_changes import (
+    attempts_of,
+    changes_of,
+    digest_as_read,
+    pending_rows,
+    row_of_run,
+    unproven,
+)
+from bulkrunner.adapters.ledger.tables import (
+    attempts,
+    leases,
+    planned_changes,
+    results,
+    runs,
+)
 from bulkrunner.adapters.ledger.witness import ALSO
 from bulkrunner.adapters.ledger.writer import PAGE, Part, find_by_prefix
 from bulkrunner.domain.approvals import EXCLUDED
@@ -52,7 +66,6 @@ from bulkrunner.sentences import Sentence, stored_text
 
 _WRITING = [action.value for action in WRITING]
 _ALSO_AT_START = tuple(name for name in RUN_ALSO if name != "stop_request")
-_RESULT_COLUMNS = [column.label(f"result_{column.name}") for column in results.c]
 
 
 class Runs(Part):
@@ -118,7 +131,7 @@ class Runs(Part):
     def next_pending(self, run: str, *, after: int) -> int | None:
         """Return the number of the first change after one that has no outcome; None: there is none."""
         with self._database.read() as connection:
-            query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
+            query = changes_of(row_of_run(connection, run), after).where(results.c.change.is_(None))
             return connection.scalar(query.with_only_columns(planned_changes.c.number).limit(1))
 
     def open_sends(self, run: str) -> Sequence[int]:
@@ -140,16 +153,29 @@ class Runs(Part):
     ) -> list[WorkItem]:
         """Return changes to be carried out without an outcome yet, in plan order."""
         with self._database.read() as connection:
-            query = _changes_of(_row(connection, run), after).where(results.c.change.is_(None))
-            if until is not None:
-                query = query.where(planned_changes.c.number <= until)
-            page = connection.execute(query.limit(limit)).all()
-            found = fetch(connection, document_digests(page))
-            sent = _attempts(connection, run, page)
+            rows = pending_rows(connection, run, after=after, until=until, limit=limit)
+            found = fetch(connection, document_digests([row for row, _ in rows]))
         return [
-            WorkItem(change=change_of(row, found), attempts=tuple(sent.get(row.number, ())))
-            for row in page
+            WorkItem(
+                change=parsed(lambda stored: change_of(stored, found), row),
+                attempts=tuple(map(attempt_of, sent)),
+                read=digest_as_read(row, sent),
+            )
+            for row, sent in rows
         ]
+
+    def unproven(
+        self,
+        run: str,
+        *,
+        tries: int,
+        until: int | None = None,
+        leaves_out: Callable[[int], bool] = lambda _: False,
+    ) -> dict[str, list[int]]:
+        """Return of each pattern that no change of the run has proven the first pending."""
+        with self._database.read() as connection:
+            found = unproven(connection, run, tries=tries, until=until, leaves_out=leaves_out)
+        return {said(pattern): numbers for pattern, numbers in found.items()}
 
     def intend(self, run: str, attempt: Attempt) -> Future[None]:
         """Store an attempt's intent; done once it is on disk."""
@@ -167,7 +193,7 @@ class Runs(Part):
         """Return how these changes ended, as far as they have; by the plan, what it leaves alone."""
         found: dict[int, EndedAs] = {}
         with self._database.read() as connection:
-            plan = _row(connection, run).plan
+            plan = row_of_run(connection, run).plan
             for start in range(0, len(changes), PAGE):
                 numbers = changes[start : start + PAGE]
                 planned = select(planned_changes.c.number, planned_changes.c.action).where(
@@ -212,7 +238,7 @@ class Runs(Part):
     def outcomes(self, run: str) -> dict[str, int]:
         """Count outcomes, ``pending`` included."""
         with self._database.read() as connection:
-            return count_outcomes(connection, _row(connection, run))
+            return count_outcomes(connection, row_of_run(connection, run))
 
     def count_sigels(self, run: str) -> dict[str, dict[str, int]]:
         """Count outcomes by sigel, ``pending`` and ``excluded`` too; ``""``: no sigel is known."""
@@ -220,7 +246,7 @@ class Runs(Part):
         columns = func.coalesce(planned_changes.c.sigel, ""), results.c.outcome, left_out
         counts: dict[str, dict[str, int]] = {}
         with self._database.read() as connection:
-            query = _changes_of(_row(connection, run), 0).order_by(None).group_by(*columns)
+            query = changes_of(row_of_run(connection, run), 0).order_by(None).group_by(*columns)
             query = query.with_only_columns(*columns, func.count())
             for sigel, word, excluded, count in connection.execute(query):
                 name = EXCLUDED if excluded else str(word or Outcome.PENDING.value)
@@ -291,7 +317,7 @@ class Runs(Part):
         """Return by record what later runs in the same environment applied, oldest first."""
         found: dict[str, list[LaterWrite]] = {}
         with self._database.read() as connection:
-            mine = _row(connection, run)
+            mine = row_of_run(connection, run)
             for start in range(0, len(records), PAGE):
                 query = later_writes(mine, records[start : start + PAGE])
                 for row in connection.execute(query):
@@ -334,7 +360,7 @@ class Runs(Part):
         reason: str,
         requests: int,
     ) -> Run:
-        old = _row(connection, run)
+        old = row_of_run(connection, run)
         transition(RunState(old.state), new)
         values = {
             "state": new.value,
@@ -360,7 +386,7 @@ class Runs(Part):
             )
         )
         enter_head(chain, "run_moved", {"from": old.state, "to": new.value}, at=now)
-        return run_of(_row(connection, run))
+        return run_of(row_of_run(connection, run))
 
     def _refuse_second(self, job: str, environment: str) -> None:
         query = select(runs.c.id).where(
@@ -389,7 +415,7 @@ class Runs(Part):
         sigel: str | None = None,
     ) -> list[Ended]:
         with self._database.read() as connection:
-            query = _changes_of(_row(connection, run), after, backwards=backwards).limit(PAGE)
+            query = changes_of(row_of_run(connection, run), after, backwards=backwards).limit(PAGE)
             if before is not None:
                 query = query.where(planned_changes.c.number < before)
             if sigel is not None:
@@ -401,12 +427,12 @@ class Runs(Part):
             if documents:
                 stored = [row.result_stored for row in page]
                 found = fetch(connection, [*document_digests(page), *stored])
-            sent = _attempts(connection, run, page)
+            sent = attempts_of(connection, run, page)
         return [
             Ended(
                 change=change_of(row, found),
                 result=result_of(ResultOfRow(row) if row.result_run is not None else None, found),
-                attempts=tuple(sent.get(row.number, ())),
+                attempts=tuple(map(attempt_of, sent.get(row.number, ()))),
             )
             for row in page
         ]
@@ -440,45 +466,6 @@ def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:
     return counts
 
 
-def _row(connection: Connection, run: str) -> Row[Any]:
-    row = connection.execute(select(runs).where(runs.c.id == run)).first()
-    if row is None:
-        raise UsageError(Sentence("ledger_run_unknown", run=repr(run)), code="unknown_run")
-    return row
-
-
-def _changes_of(run: Row[Any], after: int, *, backwards: bool = False) -> Select[Any]:
-    joined = and_(results.c.run == run.id, results.c.change == planned_changes.c.number)
-    return (
-        select(planned_changes, *_RESULT_COLUMNS)
-        .outerjoin_from(planned_changes, results, joined)
-        .where(
-            planned_changes.c.plan == run.plan,
-            planned_changes.c.action.in_(_WRITING),
-            planned_changes.c.number > after,
-        )
-        .order_by(planned_changes.c.number.desc() if backwards else planned_changes.c.number)
-    )
-
-
 def _is_one_of(outcomes: Sequence[Outcome]) -> Any:
     ended = results.c.outcome.in_([item.value for item in outcomes])
     return ended | results.c.change.is_(None) if Outcome.PENDING in outcomes else ended
-
-
-def _attempts(
-    connection: Connection, run: str, page: Sequence[Row[Any]]
-) -> dict[int, list[Attempt]]:
-    sent: dict[int, list[Attempt]] = {}
-    if not page:
-        return sent
-    numbers = {row.number for row in page}
-    query = (
-        select(attempts)
-        .where(attempts.c.run == run, attempts.c.change.between(min(numbers), max(numbers)))
-        .order_by(attempts.c.change, attempts.c.number)
-    )
-    for row in connection.execute(query):
-        if row.change in numbers:
-            sent.setdefault(row.change, []).append(attempt_of(row))
-    return sent

@@ -6,6 +6,7 @@ any batch of a plan and any stretch of a run can be verified by itself, and a ch
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
@@ -36,6 +37,7 @@ from bulkrunner.adapters.ledger.codecs import pick
 from bulkrunner.adapters.ledger.columns import digest_bytes
 from bulkrunner.adapters.ledger.database import Database
 from bulkrunner.adapters.ledger.document_store import compaction_faults
+from bulkrunner.adapters.ledger.run_changes import digest_as_read, pending_rows
 from bulkrunner.adapters.ledger.strangers import answers_untold, row_name, unstored, untold
 from bulkrunner.adapters.ledger.stretches import (
     PAGE,
@@ -54,6 +56,7 @@ from bulkrunner.adapters.ledger.stretches import (
 from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, attempts, chains, events, results, runs
 from bulkrunner.adapters.ledger.witness import ALL, SUBJECTS, Facts, Subject, chain_name
 from bulkrunner.domain.ledger_port import block_of, bounds_of
+from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.errors import BulkRunnerError
 from bulkrunner.sentences import Sentence
 
@@ -87,6 +90,8 @@ class Seals:
         self._tails: dict[str, list[Told]] = {}
         self._ends: dict[str, int] = {}
         self._facts = Facts()
+        # By block what its pending changes were known by when it was verified: eight bytes of each.
+        self._sound: dict[int, array[int]] = {}
         self._matched: Counter[tuple[int, str]] = Counter()
 
     # --- the own chain, and what is not about single changes ----------------------------------
@@ -185,8 +190,18 @@ class Seals:
             for batch in self._batches_of(plan, first, last):
                 yield from batch_faults(connection, batch, documents=True)
             yield from self._work(connection, run, first, last)
+            self._sound[block_of(change)] = _as_read(connection, run, first, last)
 
         return first_fault(self._database, look)
+
+    def recognise(self, item: WorkItem) -> Sentence | None:
+        """Return what of a change was edited between its block's verification and its reading."""
+        number = item.change.number
+        first, _ = bounds_of(block_of(number))
+        sound = self._sound.get(block_of(number))
+        if sound is not None and sound[number - first] == item.read:
+            return None
+        return Sentence("change_edited_since", number=number)
 
     def _batches_of(self, plan: str, first: int, last: int) -> list[dict[str, Any]]:
         return [
@@ -348,6 +363,15 @@ class Seals:
         if more > 0:
             yield Sentence("rows_of_no_event", table=table.name)
         yield from unstored(connection, subject, of_run, mark > end)
+
+
+def _as_read(connection: Connection, run: str, first: int, last: int) -> array[int]:
+    """Return by its place in the block what each pending change is known by; 0: it is not pending."""
+    found = array("Q", bytes(8 * (last - first + 1)))
+    size = len(found)
+    for row, sent in pending_rows(connection, run, after=first - 1, until=last, limit=size):
+        found[row.number - first] = digest_as_read(row, sent)
+    return found
 
 
 # What events about single changes write.

@@ -20,9 +20,6 @@ from bulkrunner.sentences import Sentence, verbatim
 # Longest single sleep, so that a stop is soon seen.
 STEP = 0.5
 
-# Why a run ends where its process is told to.
-BY_SIGNAL = Sentence("stopped_by_signal")
-
 
 class Stopped(Exception):
     """Leaves a change as it is, to be taken up at the next resume; never leaves this package."""
@@ -66,10 +63,11 @@ class Control:
         """Threads that wait with nothing in flight."""
         return self._parked
 
-    def ask(self, why: Sentence = BY_SIGNAL) -> None:
+    def ask(self, why: Sentence | None = None) -> None:
         """End the run once what is in flight is done; no lock, for signal handlers."""
         if self._ending is None:
-            self._ending = Ending(state=RunState.INTERRUPTED, reason=why)
+            reason = why or Sentence("stopped_by_signal")
+            self._ending = Ending(state=RunState.INTERRUPTED, reason=reason)
 
     def end(self, ending: Ending) -> None:
         """End the run; an error counts more than a mere order, else the first reason stands."""

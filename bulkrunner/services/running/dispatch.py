@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, takewhile, zip_longest
+from collections.abc import Callable, Iterator
+from itertools import islice, zip_longest
 
 from bulkrunner.domain.approvals import EXCLUDED
 from bulkrunner.domain.ledger_port import Ledger, block_of, bounds_of
@@ -13,7 +13,7 @@ from bulkrunner.domain.plan import PlannedChange
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.records import Document, item_of
 from bulkrunner.domain.run import Outcome, Result, Run, RunState, outcome_word
-from bulkrunner.domain.run_ledger import Ended, WorkItem
+from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.running.control import Control, Ending, OutcomeCounter
 
@@ -161,7 +161,8 @@ TICK = 0.2
 class Dispatcher:
     """Feeds one run's crew; the memory it needs does not grow with the run.
 
-    ``verify`` is asked for the block of every change before the change is read.
+    ``verify`` is asked for the block of every change before the change is read, ``recognise``
+    whether what was read is what was verified.
     """
 
     def __init__(
@@ -174,6 +175,7 @@ class Dispatcher:
         *,
         goes_on: Callable[[], bool],
         verify: Callable[[int], None],
+        recognise: Callable[[WorkItem], None],
         excludes: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._ledger = ledger
@@ -183,6 +185,7 @@ class Dispatcher:
         self._control = control
         self._goes_on = goes_on
         self._verify = verify
+        self._recognise = recognise
         self._excludes = excludes
         self._first: set[int] = set()
         self._early: set[int] = set()
@@ -239,6 +242,8 @@ class Dispatcher:
         """Return a change if it is pending, with its block verified."""
         self._verify(number)
         page = self._ledger.runs.pending(self._run.id, after=number - 1, until=number)
+        for item in page:
+            self._recognise(item)
         return page[0] if page else None
 
     def _settle_open(self, last: int | None) -> None:
@@ -258,8 +263,10 @@ class Dispatcher:
             for item in self._ledger.runs.pending(run, after=after, until=end, limit=PAGE):
                 for earlier in item.change.prerequisites:
                     self._verify(earlier)
-                yield item
                 after = item.change.number
+                if after not in self._first and after not in self._early:
+                    self._recognise(item)  # of what was handed in more is stored by now
+                yield item
 
     def _limit_number(self, limit: int) -> int:
         """Return the number of the last change within the limit."""
@@ -288,13 +295,12 @@ class Dispatcher:
             tries *= 2
 
     def _to_prove(self, last: int | None, tries: int, proven: set[str]) -> dict[str, list[int]]:
-        run = self._ledger.runs.ended(self._run.id, documents=False)
-        ours = (
-            ended
-            for ended in takewhile(lambda one: last is None or one.change.number <= last, run)
-            if ended.change.number not in self._first and not self._excludes(ended.change.number)
+        found = self._ledger.runs.unproven(
+            self._run.id,
+            tries=tries,
+            until=last,
+            leaves_out=lambda number: number in self._first or self._excludes(number),
         )
-        found = to_prove(ours, tries)
         return {pattern: numbers for pattern, numbers in found.items() if pattern not in proven}
 
     def _try_each(self, unproven: dict[str, list[int]], proven: set[str]) -> bool:
@@ -340,28 +346,9 @@ PREREQUISITE = "prerequisite"
 TRIES = 3
 
 
-def to_prove(run: Iterable[Ended], tries: int) -> dict[str, list[int]]:
-    """Return of each pattern that no change of a run has proven the first pending."""
-    done: set[str] = set()
-    found: dict[str, list[int]] = {}
-    for ended in run:
-        pattern = ended.change.pattern
-        if is_proven(ended.result):
-            done.add(pattern)
-        elif ended.result.outcome is Outcome.PENDING:
-            numbers = found.setdefault(pattern, [])
-            if len(numbers) < tries:
-                numbers.append(ended.change.number)
-    return {pattern: numbers for pattern, numbers in found.items() if pattern not in done}
-
-
 def is_proven(result: Result | None) -> bool:
     """Return True if a change shows that its pattern does what was planned."""
-    return (
-        result is not None
-        and result.outcome is Outcome.APPLIED
-        and not result.detail.get("not_as_predicted")
-    )
+    return result is not None and result.is_as_planned
 
 
 def fault(change: int, pattern: str, result: Result | None) -> Sentence | None:

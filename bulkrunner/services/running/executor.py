@@ -25,7 +25,6 @@ from bulkrunner.errors import (
 from bulkrunner.sentences import Sentence, says
 from bulkrunner.services.running.context import Journal, RunContext, ServerClock
 from bulkrunner.services.running.control import (
-    BY_SIGNAL,
     PATIENCE,
     Access,
     Control,
@@ -91,7 +90,7 @@ class Executor:
         """Outcomes as counted so far, without asking the ledger; None before the first count."""
         return None if self._counter is None else self._counter.counts
 
-    def request_stop(self, why: Sentence = BY_SIGNAL) -> None:
+    def request_stop(self, why: Sentence | None = None) -> None:
         """Ask to stop after what is in flight; safe in a signal handler."""
         self._control.ask(why)
 
@@ -201,6 +200,7 @@ class Executor:
             control,
             goes_on=lambda: self._goes_on(listener, terms, watch),
             verify=watch.require,
+            recognise=watch.recognise,
             excludes=terms.excludes,
         )
         self._progress.begin(

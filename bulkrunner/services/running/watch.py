@@ -11,6 +11,7 @@ from bulkrunner.domain.plan import Plan
 from bulkrunner.domain.ports import Clock
 from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import RunState
+from bulkrunner.domain.run_ledger import WorkItem
 from bulkrunner.errors import GateClosed
 from bulkrunner.sentences import Sentence
 from bulkrunner.services.gatekeeper import miscounted, relied_on
@@ -67,6 +68,10 @@ class Watch:
         if block not in self._sound:
             self._require(self._seals.block(self._plan.id, self._run, change))
             self._sound.add(block)
+
+    def recognise(self, item: WorkItem) -> None:
+        """Require that a change was read as it was verified. GateClosed: it was edited since."""
+        self._require(self._seals.recognise(item))
 
     def ask(self) -> None:
         """Have the gates tested again, and then everything."""

@@ -1,9 +1,14 @@
 """A standing approval: what later plans may do by it, and everything that closes the gate again."""
 
+import hashlib
 import json
+import sqlite3
+import zipfile
+from contextlib import closing
 
 import pytest
 
+from tests.support.answers import Key
 from tests.support.nights import Calendar, Nights
 
 
@@ -177,6 +182,107 @@ def test_a_ledger_that_was_restored_knows_no_standing_approval(nights, place):
     place("ledger", "restore", "--by", "Me", "--reason", "a new disk")
     nights.planned(1)
     nights.closed("the ledger was restored since")
+
+
+def test_a_bundle_proves_what_a_run_rests_on(nights, place):
+    first = nights.approved()
+    nights.run()
+    nights.calendar.on(days=1)
+    nights.planned(1)
+    run = nights.run().document["run"]
+    path = place.folder / "run.zip"
+    place("ledger", "export", run, "--out", path)
+    found = place("ledger", "check", path).document["bundle"]
+    (answer,) = found["answers"]
+    assert (answer["plan"], answer["by"]) == (first, "Karin Ek")
+    assert answer["standing"]["per_run"]["update"] == 3
+    for old, new in (
+        ("per_day", "per_dag"),
+        ('"number":1', '"number":2'),
+        ("Karin Ek", "Kalle Ek"),
+    ):
+        forged = place.folder / "forged.zip"
+        _rewritten(path, forged, old, new)
+        assert place("ledger", "check", forged, expect=4).document["faults"]
+
+
+def _rewritten(path, forged, old, new):
+    """Another text in the part about standing approvals, with the digest of that part put right."""
+    with zipfile.ZipFile(path) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    text = parts["standing.jsonl"].decode()
+    assert old in text
+    parts["standing.jsonl"] = text.replace(old, new).encode()
+    head = json.loads(parts["bundle.json"])
+    digest = hashlib.sha256(parts["standing.jsonl"]).hexdigest()
+    head["members"]["standing.jsonl"] = f"sha256:{digest}"
+    parts["bundle.json"] = json.dumps(head).encode()
+    with zipfile.ZipFile(forged, "w") as made:
+        for name, content in parts.items():
+            made.writestr(name, content)
+
+
+def test_an_answer_that_was_forged_in_the_file_closes_the_gate(nights, place):
+    nights.approved("--per-run", "update=1")
+    nights.run()
+    nights.planned(2)
+    with closing(sqlite3.connect(place.ledger)) as raw:
+        raw.execute("DROP TRIGGER approvals_update")
+        raw.execute(
+            "UPDATE approvals SET standing = replace(standing, '\"update\":1', '\"update\":3')"
+        )
+        raw.commit()
+    assert "ledger" in nights.run(expect=4).closed
+
+
+@pytest.mark.parametrize("what", ["a signature", "struck off", "unsigned now"])
+def test_a_signed_one_is_proved_again_each_time(nights, place, what, tmp_path):
+    key = Key(tmp_path, "karin")
+    reviewers = place.folder / "reviewers"
+    reviewers.write_text(key.line(), encoding="utf-8")
+    place.configure(policy={"reviewers": "reviewers"})
+    plan = nights.planned(2)
+    by = ("--by", "Karin Ek", "--reference", "KB 1", "--standing")
+    draft = place.folder / "svar.txt"
+    place("approve", plan, *by, "--draft", draft)
+    signature = place.folder / "svar.sig"
+    signature.write_text(key.sign(draft.read_text(encoding="utf-8")))
+    place("approve", "--from", draft, "--signature", signature)
+    nights.run()
+    if what == "struck off":
+        other = Key(tmp_path, "ulla")
+        reviewers.write_text(other.line(), encoding="utf-8")
+    if what == "unsigned now":
+        place.configure()
+    nights.planned(1)
+    if what == "a signature":
+        gates = {gate["name"]: gate["reason"] for gate in nights.run().document["gates"]}
+        assert "karin@kb.se" in gates["approval"]
+        return
+    nights.closed("the answer does not hold")
+
+
+def test_two_people_must_have_given_it_where_a_rule_asks_for_two(nights, place):
+    rule = '[[rule]]\nid = "two"\nkind = "approvers"\nabove = 1\npeople = 2\nsource = "s"\n'
+    (place.folder / "policy.toml").write_text(rule, encoding="utf-8")
+    place.configure(policy={"rules": "policy.toml"})
+    plan = nights.approved()
+    second = ("--by", "Ulla Ek", "--reference", "KB 2")
+    place("approve", plan, *second)
+    nights.run()
+    nights.planned(2)
+    nights.closed("one person has given a standing approval, and 2 are needed")
+    place("approve", plan, *second, "--standing", "--per-run", "update=2")
+    nights.run()
+    nights.planned(3)
+    nights.closed("at most 2 such a run")
+
+
+def test_the_next_command_is_to_run_it(nights, place):
+    nights.approved()
+    nights.run()
+    plan = nights.planned(1)
+    assert place("status", plan).document["next"].startswith("bulkrunner run ")
 
 
 def test_a_client_that_is_retired_ends_what_it_was_given(nights, place):

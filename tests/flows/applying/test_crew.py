@@ -98,6 +98,7 @@ def test_many_holdings_of_one_bib_keep_no_other_bib_waiting(tmp_path):
             control,
             goes_on=lambda: control.ending is None,
             verify=lambda change: None,
+            recognise=lambda item: None,
         )
         crew.start()
         dispatcher.everything(None, first_prove=False)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from bulkrunner.domain.catalogue import AnswerKind, WriteAnswer
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.run import GRACE, LIFE, Lease, LeaseTimes, Outcome, Result, RunState
-from bulkrunner.domain.run_ledger import Ended
 from bulkrunner.errors import LeaseLost, LedgerUnavailable
 from bulkrunner.services.running import dispatch as canary
 from bulkrunner.services.running.context import ServerClock, Work
@@ -327,25 +326,6 @@ def test_a_process_that_slept_past_its_time_sends_nothing():
 
 
 # The first changes of production
-
-
-def a_run(patterns, **outcomes):
-    """A run's changes, one for each letter; outcomes by number, ``n3=Outcome.APPLIED``."""
-    for number, pattern in enumerate(patterns, start=1):
-        result = outcomes.get(f"n{number}", Result(outcome=Outcome.PENDING))
-        yield Ended(change=a_change(number, pattern=pattern), result=result)
-
-
-def test_to_be_proven_are_the_first_of_each_pattern():
-    assert canary.to_prove(a_run("aabaabab"), 3) == {"a": [1, 2, 4], "b": [3, 6, 8]}
-
-
-def test_what_an_earlier_process_has_proven_is_not_proven_again():
-    applied = Result(outcome=Outcome.APPLIED)
-    otherwise = Result(outcome=Outcome.APPLIED, detail={"not_as_predicted": ["x"]})
-    edited = Result(outcome=Outcome.CONFLICT)
-    found = canary.to_prove(a_run("abcabc", n1=applied, n2=edited, n3=otherwise), 3)
-    assert found == {"b": [5], "c": [6]}
 
 
 @pytest.mark.parametrize(

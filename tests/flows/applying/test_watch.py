@@ -87,6 +87,32 @@ def test_a_block_that_was_edited_is_found_before_anything_of_it_is_sent(
     assert written(rig) <= set(records[:2])
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE planned_changes SET after = before WHERE number = 3",
+        "UPDATE planned_changes SET etag = '1' WHERE number = 3",
+        "UPDATE planned_changes SET action = 'delete', after = NULL WHERE number = 3",
+    ],
+)
+def test_what_is_edited_after_its_block_was_verified_is_never_sent(
+    rig, own, no_walk, monkeypatch, statement
+):
+    records, plan = planned(rig, own, 4)
+    verified = Seals.block
+
+    def edited_at_once(self, plan, run, change):
+        fault = verified(self, plan, run, change)
+        if change == 3:
+            edit(rig, statement)
+        return fault
+
+    monkeypatch.setattr(Seals, "block", edited_at_once)
+    with pytest.raises(GateClosed, match="change 3 is not as it was"):
+        rig.run(plan)
+    assert written(rig) <= set(records[:2])
+
+
 def test_an_edit_of_what_was_done_before_keeps_a_run_from_being_complete(rig, own):
     _, plan = planned(rig, own, 4)
     run = rig.run(plan, limit=2)

@@ -1,5 +1,6 @@
 """Pages link to what is there, and their examples are accepted by the program."""
 
+import configparser
 import json
 import re
 import subprocess
@@ -11,6 +12,8 @@ import yaml
 
 from bulkrunner.adapters.job_folders import kinds
 from bulkrunner.adapters.manifests import load_job
+from bulkrunner.cli.commands.workers import worker
+from bulkrunner.cli.main import COMMANDS
 from bulkrunner.config import load_settings
 from bulkrunner.domain.environment import KB_BASES
 from bulkrunner.sandbox.fault_rules import _KNOWN, _SELECTORS, FaultKind, Faults
@@ -250,3 +253,14 @@ def test_options_of_the_sandbox_module_are_listed():
     )
     taken = set(re.findall(r"--[a-z][a-z-]*", done.stdout)) - {"--help"}
     assert set(re.findall(r"--[a-z][a-z-]*", part("Options"))) == taken
+
+
+def test_units_and_services_start_a_worker():
+    text = page("how-to/several-machines.md")
+    unit = configparser.ConfigParser()
+    unit.read_string(fenced(text, "ini")[0])
+    services = yaml.safe_load(fenced(text, "yml")[0])["services"]
+    for words in (unit["Service"]["ExecStart"].split(), services["worker"]["command"]):
+        program, command, *options = words
+        assert (program.rpartition("/")[2], COMMANDS[command]) == ("bulkrunner", "workers")
+        worker.make_context(command, options)

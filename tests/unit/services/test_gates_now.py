@@ -10,8 +10,10 @@ from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.policy import Policy
 from bulkrunner.domain.rights import Permission, Rights
-from bulkrunner.domain.rules import GATE_NAMES
+from bulkrunner.domain.rules import GATE_NAMES, GateResult
+from bulkrunner.domain.run import RunState
 from bulkrunner.errors import AccessLost, LoginDown
+from bulkrunner.services import gatekeeper
 from bulkrunner.services.gatekeeper import GateInput, Gates
 from tests.support.ledgers import (
     PRODUCTION_ADDRESSES,
@@ -21,6 +23,8 @@ from tests.support.ledgers import (
     a_plan,
     a_run,
     new_ledger,
+    send,
+    start_run,
     store_plan,
 )
 
@@ -268,3 +272,27 @@ def test_of_two_ceilings_the_lower_one_counts():
 def test_a_policy_that_the_manifest_does_not_name_is_the_configurations():
     configured = Policy(plan_max_age_hours=5, test_hosts=("x.example.org",))
     assert effective_policy(configured, {}) == configured
+
+
+@pytest.mark.parametrize(
+    ("sends", "asked", "kept"),
+    [(False, {}, 0), (True, {}, 1), (True, {"manifest_digest": None}, 0)],
+)
+def test_evidence_of_a_large_plan_is_kept_where_a_run_may_go_on(
+    ledger, monkeypatch, sends, asked, kept
+):
+    monkeypatch.setattr(gatekeeper, "AT_ONCE", 0)
+    policy = replace(Policy(), min_staging_coverage=0.0).as_dict()
+    run = start_run(ledger, stored(ledger, policy=policy)).id
+    send(ledger, run, 1)
+    ledger.runs.move(run, RunState.COMPLETED, at=FINISHED)
+    plan = stored(ledger, id="live", addresses=PRODUCTION_ADDRESSES, policy=policy)
+    events = ledger.chain.length()
+    monkeypatch.setattr(
+        Gates, "_approval", lambda *_: GateResult(name="approval", open=True, reason="yes")
+    )
+    asked = {"unknown_writes": (lambda: None) if sends else None, **asked}
+    gates(ledger, plan, environment=environment(**PRODUCTION_ADDRESSES), **asked)
+    assert ledger.chain.length() == events + kept
+    gates(ledger, plan, environment=environment(**PRODUCTION_ADDRESSES), **asked)
+    assert ledger.chain.length() == events + kept, "nor is it kept twice"

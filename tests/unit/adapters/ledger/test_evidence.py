@@ -395,3 +395,60 @@ def test_a_twin_carries_the_record_as_it_stood_in_the_test_environment(ledger):
     )
     assert twin.before == changes[0].before
     assert twin.base_url == TEST_ADDRESSES["base_url"]
+
+
+@pytest.fixture
+def kept(ledger):
+    """A plan with evidence of several kinds, and the evidence as it was kept."""
+    changes = [a_change(n, pattern=SET if n % 2 else "plain") for n in range(1, 5)]
+    ended = {1: Outcome.APPLIED, 2: Outcome.REFUSED, 3: Outcome.APPLIED}
+    staged(ledger, changes, ended)
+    plan = production(ledger, changes)
+    evidence = ask(ledger, plan)
+    assert evidence.basis is not None
+    ledger.evidence.keep(plan.id, evidence)
+    return plan, evidence
+
+
+SET = Sentence("pattern_delete", kind=Sentence("record_holding"))
+
+
+def test_evidence_that_was_kept_is_what_was_found(ledger, kept):
+    plan, evidence = kept
+    again = ask(ledger, plan)
+    assert again.basis is None, "it was not counted again"
+    assert again == evidence
+    assert [type(pattern) for pattern in again.patterns] == [Sentence, str]
+    ledger.evidence.keep(plan.id, again)
+    assert ask(ledger, plan, not_before=START - timedelta(days=1)) == evidence
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda ledger: send(ledger, "r1", 4),
+        lambda ledger: staged(ledger, [a_change(1)], plan="p2"),
+        lambda ledger: staged(ledger, [a_change(4)], {4: Outcome.APPLIED}, plan="p2", run="r2"),
+    ],
+    ids=["a run does more", "another test plan", "another test run"],
+)
+def test_evidence_is_counted_again_once_test_runs_have_done_more(ledger, kept, happens):
+    happens(ledger)
+    assert ask(ledger, kept[0]).basis is not None
+
+
+def test_evidence_is_counted_again_once_some_of_it_is_too_old(ledger, kept):
+    found = ask(ledger, kept[0], not_before=START + timedelta(days=1))
+    assert found.basis is not None
+    assert found.tried == {}
+
+
+def test_evidence_of_another_environment_or_plan_is_not_taken(ledger, kept):
+    plan, _ = kept
+    assert ask(ledger, plan, counts=lambda addresses: False).newest_test_plan is None
+    other = store_plan(
+        ledger,
+        a_plan("live2", environment="production", addresses=PRODUCTION_ADDRESSES),
+        [a_change(1)],
+    )
+    assert ask(ledger, other).basis is not None

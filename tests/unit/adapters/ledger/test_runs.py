@@ -355,3 +355,42 @@ def test_an_edit_of_what_a_run_stored_is_found_in_its_block_and_by_the_walk(
     assert seals.fault is None
     assert seals.block(plan.id, "r1", 1) is not None
     assert [fault for fault in seals.rest(plan.id) if fault] != []
+
+
+def unproven(ledger, patterns, results=(), **options):
+    """What is to be proven of a run with one change for each letter, some of which ended."""
+    changes = [a_change(number, pattern=one) for number, one in enumerate(patterns, start=1)]
+    run = start_run(ledger, store_plan(ledger, a_plan(), changes)).id
+    for number, result in results:
+        ledger.runs.conclude(run, number, result).result()
+    return ledger.runs.unproven(run, tries=3, **options)
+
+
+APPLIED = Result(outcome=Outcome.APPLIED)
+OTHERWISE = Result(outcome=Outcome.APPLIED, detail={"not_as_predicted": ["x"]})
+
+
+def test_to_be_proven_are_the_first_of_each_pattern(ledger):
+    found = unproven(ledger, "baabbaba")
+    assert list(found.items()) == [("b", [1, 4, 5]), ("a", [2, 3, 6])]
+
+
+def test_what_an_earlier_process_has_proven_is_not_proven_again(ledger):
+    edited = Result(outcome=Outcome.CONFLICT)
+    found = unproven(ledger, "abcabcd", [(1, APPLIED), (2, edited), (3, OTHERWISE), (7, edited)])
+    assert found == {"b": [5], "c": [6]}
+
+
+def test_of_a_part_of_a_run_only_that_part_is_looked_at(ledger):
+    assert unproven(ledger, "abab", [(3, APPLIED)], until=2) == {"a": [1], "b": [2]}
+
+
+def test_what_does_not_count_proves_nothing_and_is_not_tried(ledger):
+    found = unproven(ledger, "abab", [(1, APPLIED)], leaves_out=lambda number: number in (1, 2))
+    assert found == {"a": [3], "b": [4]}
+
+
+def test_what_is_planned_and_not_written_has_no_pattern_to_prove(ledger):
+    changes = [a_change(1, pattern="a"), a_change(2, action=Action.UNCHANGED, pattern="b")]
+    run = start_run(ledger, store_plan(ledger, a_plan(), changes)).id
+    assert ledger.runs.unproven(run, tries=3) == {"a": [1]}

@@ -15,7 +15,7 @@ from bulkrunner.adapters.ledger import writer
 from bulkrunner.domain import ledger_port
 from bulkrunner.domain.ledger_port import block_of
 from bulkrunner.domain.run import Outcome, Result, RunState
-from bulkrunner.errors import LedgerUnavailable
+from bulkrunner.errors import ChainBroken, LedgerUnavailable
 from tests.support.ledgers import (
     START,
     a_change,
@@ -297,6 +297,57 @@ def test_a_run_that_goes_on_while_it_is_walked_is_sound(tmp_path):
         ledger.plans.add_changes("p2", [a_change(2)], cursor=4, replaced=[a_change(1, code="x")])
         assert [fault for fault in seals.rest("p1", ["p2", "p0"]) if fault] == []
         assert ledger.chain.check() == []
+
+
+def read_after(folder, statement):
+    """What of change 31, which was sent and not answered, is noticed: edited once it was verified."""
+    with new_ledger(folder) as ledger:
+        seals = ledger.chain.seals()
+        assert seals.block("p1", "r1", INTENDED) is None
+        if statement:
+            edit(folder, statement)
+        try:
+            (item,) = ledger.runs.pending("r1", after=INTENDED - 1, until=INTENDED)
+        except ChainBroken as broken:
+            return broken.said
+        return seals.recognise(item)
+
+
+# Columns by which a row is found, and the one that says which rows were stored together.
+KEYS = ("plan", "run", "number", "change", "batch")
+
+
+@pytest.mark.parametrize("table", ["planned_changes", "attempts"])
+def test_what_is_edited_after_its_block_was_verified_is_noticed_when_it_is_read(
+    begun, table, tmp_path
+):
+    which = {"planned_changes": "number", "attempts": "change"}[table]
+    with closing(sqlite3.connect(begun / "ledger.db")) as raw:
+        columns = [row[1:3] for row in raw.execute(f"PRAGMA table_info({table})")]
+    others = "(SELECT digest FROM documents ORDER BY digest LIMIT 1)"
+    missed = []
+    for name, kind in [column for column in columns if column[0] not in KEYS]:
+        new = others if kind == "BLOB" else "7" if kind == "INTEGER" else "'{}'"
+        if name == "action":
+            new = "'delete'"
+        elif name.endswith("_at") or name == "server_date":
+            new = "'2026-01-01T00:00:00.000000+00:00'"
+        elif name == "kind":
+            new = "'bib'"
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(begun / "ledger.db", folder / "ledger.db")
+        if read_after(folder, f"UPDATE {table} SET {name} = {new} WHERE {which} = 31") is None:
+            missed.append(name)
+    assert missed == []
+
+
+def test_an_attempt_that_goes_after_its_block_was_verified_is_noticed(folder):
+    assert "31" in read_after(folder, "DELETE FROM attempts WHERE change = 31")
+
+
+def test_what_was_not_edited_is_read_as_it_was_verified(folder):
+    assert read_after(folder, "") is None
 
 
 def test_what_is_looked_at_does_not_stay_in_memory(tmp_path):
