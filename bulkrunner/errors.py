@@ -29,7 +29,9 @@ Exit codes are the contract of ``docs/reference/exit-codes.md``.
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
@@ -134,7 +136,10 @@ class BulkRunnerError(Exception):
     Attributes:
         code: stable machine-readable name, for the ``error`` object of ``--json``.
         said: what is wrong. advice: what the operator can do about it, where anything.
+        document: what the command that failed has found so far, where a runner was called.
     """
+
+    document: Mapping[str, Any] = MappingProxyType({})
 
     exit_code: ClassVar[int] = 1
     default_code: ClassVar[str] = "internal_error"

@@ -149,6 +149,28 @@ def test_the_night_s_file_and_values_are_given(place, own, sandbox):
     assert sandbox.production.writes() == []
 
 
+def test_a_job_whose_records_the_catalogue_names_begins_a_new_round(place, own, sandbox):
+    step = {
+        "library": "Ylm",
+        "where": {"shelfMark.label": "Rond"},
+        "set": {"at": "shelfMark.label", "to": "Rundad"},
+    }
+    accept = [{"code": "foreign_component", "at_most": 5, "reason": "not ours"}]
+    job = place.job("rounds", steps=[step], accept=accept)
+    for number in (0, 1):
+        for environment in sandbox.environments:
+            environment.edit(own[number], set={"shelfMark.label": "Rond"})
+            environment.refresh()
+        first = advance(place, job, expect=4)
+        place("approve", first["plan"], "--by", "K", "--reference", str(number))
+        done = advance(place, job)
+        assert done["plan"] == first["plan"]
+        assert len(sandbox.production.writes()) == number + 1
+    over = advance(place, job)
+    assert "nothing left" in over["why"]
+    assert len(sandbox.production.writes()) == 2
+
+
 @pytest.mark.parametrize(
     ("option", "code"),
     [

@@ -295,6 +295,41 @@ def test_a_client_that_is_retired_ends_what_it_was_given(nights, place):
     assert first
 
 
+def test_a_copy_of_the_ledger_runs_nothing_by_it(nights, place):
+    nights.approved()
+    nights.run()
+    nights.planned(1)
+    kept = place.ledger.read_bytes()
+    nights.run()
+    place.ledger.write_bytes(kept)
+    for beside in place.folder.glob("bulkrunner.db-*"):
+        beside.unlink()
+    assert "ledger" in nights.run(expect=4).closed
+
+
+def test_a_record_that_the_answer_excludes_is_left_alone_by_later_plans_too(nights, place):
+    nights.approved("--exclude", nights.records[0])
+    nights.run(expect=None)
+    nights.calendar.on(days=1)
+    nights.planned(2)
+    nights.run(expect=None)
+    written = {one["path"].rpartition("/")[2] for one in place.sandbox.production.writes()}
+    assert written == set(nights.records[1:3])
+
+
+def test_what_no_standing_approval_can_say(nights, place):
+    plan = nights.planned(3)
+    by = ("--by", "K", "--reference", "1", "--standing", "--exclude", f"{plan}.1")
+    refused = place("approve", plan, *by, expect=2).document["error"]
+    assert refused["code"] == "answer_unclear"
+    late = ("--by", "K", "--reference", "1", "--standing", "--until", nights.calendar.day(-3))
+    assert (
+        place("approve", plan, *late, expect=2).document["error"]["code"] == "answer_standing_past"
+    )
+    alone = ("--by", "K", "--reference", "1", "--until", nights.calendar.day(3))
+    assert place("approve", plan, *alone, expect=2).document["error"]["code"] == "usage"
+
+
 def test_the_answer_from_the_page_s_own_text(nights, place):
     plan = nights.planned()
     path = place.folder / "report.json"

@@ -7,16 +7,17 @@ from tests.support.postgresql import stop_server, the_server
 
 ON_BOTH = {
     *("test_approvals", "test_clients", "test_evidence", "test_plans"),
-    *("test_round_trips", "test_runs", "test_shared", "test_writer"),
+    *("test_round_trips", "test_runs", "test_shared", "test_standing_claims", "test_writer"),
 }
 """Modules whose tests say nothing of the database itself."""
 
 ON_A_FILE = {
     "test_a_client_taken_back_behind_the_chain_s_back_is_found",
+    "test_no_window_of_a_day_ever_holds_more_than_was_given",
     "test_a_full_disk_fails_what_was_handed_in_and_everything_after",
     "test_a_file_that_cannot_be_written_any_more",
 }
-"""Tests of these modules that look into the file."""
+"""Tests of these modules that look into the file, or make many ledgers."""
 
 
 def pytest_generate_tests(metafunc):

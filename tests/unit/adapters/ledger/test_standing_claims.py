@@ -4,6 +4,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bulkrunner.domain.plan import Action
 from bulkrunner.domain.run import Lease, RunState
@@ -24,6 +26,7 @@ from tests.support.ledgers import (
     send,
     store_plan,
 )
+from tests.support.sizes import examples
 
 SIX = bounds(
     per_run={"update": 5, "create": 0, "delete": 0},
@@ -173,6 +176,63 @@ def test_of_two_that_begin_at_once_one_does(tmp_path, clock):
         assert sorted(ended) == ["begun", "closed"]
         assert len(one.runs.all()) == 1
         assert one.chain.check() == []
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(
+    nights=st.lists(
+        st.tuples(
+            st.floats(0, 30),  # hours until it begins
+            st.integers(1, 5),  # changes
+            st.integers(0, 5),  # of which so many are sent at once
+            st.sampled_from(["completed", "stopped", "running", "resumed"]),
+            st.floats(0, 30),  # hours until a stopped one goes on
+        ),
+        min_size=2,
+        max_size=7,
+    )
+)
+def test_no_window_of_a_day_ever_holds_more_than_was_given(tmp_path_factory, nights):
+    clock, sent = SetClock(), []
+    with new_ledger(tmp_path_factory.mktemp("any"), clock) as ledger:
+        for number, (wait, changes, at_once, how, later) in enumerate(nights):
+            clock.sleep(wait * 3600)
+            plan, run = night(ledger, number, changes), f"r{number}"
+            try:
+                begin(ledger, plan, run)
+            except GateClosed:
+                continue
+            left = list(range(1, changes + 1))
+            _send(ledger, clock, run, left, at_once, sent)
+            if how == "running":
+                continue  # whoever drives it may send the rest at any time
+            if left:
+                ledger.runs.move(run, RunState.STOPPED, at=clock.now())
+            if how == "resumed" and left:
+                clock.sleep(later * 3600)
+                try:
+                    ledger.standing.claim(a_claim(plan, run, bounds=SIX))
+                except GateClosed:
+                    continue
+                ledger.runs.move(run, RunState.RUNNING, at=clock.now())
+                _send(ledger, clock, run, left, len(left), sent)
+        for moment in sent:
+            window = [one for one in sent if moment <= one < moment + timedelta(hours=24)]
+            assert len(window) <= SIX.per_day["records"]
+        assert ledger.chain.check() == []
+
+
+def _send(ledger, clock, run, left, count, sent):
+    for change in left[:count]:
+        now = clock.now()
+        _sent(ledger, run, change, now)
+        sent.append(now)
+    del left[:count]
+
+
+def _sent(ledger, run, change, now):
+    ledger.runs.intend(run, an_attempt(change, intent_at=now)).result()
+    ledger.runs.conclude(run, change, _unsent()).result()
 
 
 def test_kinds_of_changes_are_those_that_were_not_left_out(ledger):
