@@ -16,6 +16,7 @@
     ├── Interrupted                 6  resumable
     │   ├── CatalogueUnreachable    6  reads failed after every retry
     │   ├── LedgerUnavailable       6  locked, full disk
+    │   │   ├── LedgerAway          6  the connection to its server was lost
     │   │   ├── LedgerGone          6  its file was removed or replaced
     │   │   └── LedgerDamaged       6  something of it is lost
     │   └── LeaseLost               6  somebody else drives the run
@@ -283,6 +284,10 @@ class LedgerUnavailable(Interrupted):
     """The ledger is locked, or its disk is full; nothing was sent that it does not know of."""
 
     default_code = "ledger_unavailable"
+
+
+class LedgerAway(LedgerUnavailable):
+    """The connection to the ledger's server was lost, which says nothing of what is in it."""
 
 
 class LedgerGone(LedgerUnavailable):
