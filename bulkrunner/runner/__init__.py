@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bulkrunner.errors import BulkRunnerError, GateClosed, IncompleteOutcome, ManifestError
+from bulkrunner.runner.hooks import call_hooks
 from bulkrunner.runner.lines import (
     demand_parameters,
     fault_data,
@@ -137,32 +138,9 @@ class Runner:
             if isinstance(error, GateClosed) and "gates" in document:
                 document["gates"] = [gate.as_dict() for gate in error.gates]
             error.document = dict(document)
-            self._call_hooks(command, error)
+            call_hooks(self.program, self._telling, command, error)
             raise
-        self._call_hooks(command, None)
-
-    def _call_hooks(self, command: str, error: BulkRunnerError | None) -> None:
-        """Start the hooks of what has happened; what goes wrong with one is told, and changes nothing."""
-        from bulkrunner.runner import hooks
-
-        program, document = self.program, dict(self._telling.document)
-        try:
-            configured = program.settings.hooks
-            events = list(hooks.events_of(command, document, error)) if configured else []
-            if configured and command == "advance":
-                today = program.clock.now().date()
-                if hooks.standing_ends_soon(program, document.get("job"), today):
-                    events.append("standing_ends_soon")
-        except BulkRunnerError:
-            return  # what is wrong with configuration or ledger is told already
-        wrong = error and {"code": error.code, "message": error.message, "hint": error.hint}
-        told = {"command": command, "document": document, "error": wrong}
-        for event in events:
-            if event in configured:
-                try:
-                    hooks.call(configured[event], event, told, program.environ)
-                except ValueError as fault:
-                    self._telling.say(as_sentence(fault.args[0]), err=True)
+        call_hooks(self.program, self._telling, command, None)
 
     def _result(self, kind: type[R]) -> R:
         return kind.of(self._telling.document)

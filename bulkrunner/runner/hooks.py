@@ -6,13 +6,13 @@ They change nothing: what goes wrong with one is told, and the command ends as i
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from bulkrunner.errors import BulkRunnerError, GateClosed, why_of
-from bulkrunner.sentences import Sentence
+from bulkrunner.runner.telling import Telling
+from bulkrunner.sentences import Sentence, as_sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
@@ -87,6 +87,8 @@ def call(hook: OwnCommand, event: str, told: Mapping[str, Any], environ: Mapping
 
     ValueError: it did not do well; the text is a sentence that says how.
     """
+    import subprocess
+
     content = json.dumps({"event": event, **told}, default=str, ensure_ascii=False).encode()
     kept = {name: value for name, value in environ.items() if not name.endswith(SECRET)}
     try:
@@ -108,3 +110,27 @@ def call(hook: OwnCommand, event: str, told: Mapping[str, Any], environ: Mapping
         raise ValueError(Sentence("hook_unstarted", event=event, why=why_of(error))) from None
     if done.returncode:
         raise ValueError(Sentence("hook_failed", event=event, status=done.returncode))
+
+
+def call_hooks(
+    program: Program, telling: Telling, command: str, error: BulkRunnerError | None
+) -> None:
+    """Start the hooks of what has happened; what goes wrong with one is told, and changes nothing."""
+    document = dict(telling.document)
+    try:
+        configured = program.settings.hooks
+        events = list(events_of(command, document, error)) if configured else []
+        if configured and command == "advance":
+            today = program.clock.now().date()
+            if standing_ends_soon(program, document.get("job"), today):
+                events.append("standing_ends_soon")
+    except BulkRunnerError:
+        return  # what is wrong with configuration or ledger is told already
+    wrong = error and {"code": error.code, "message": error.message, "hint": error.hint}
+    told = {"command": command, "document": document, "error": wrong}
+    for event in events:
+        if event in configured:
+            try:
+                call(configured[event], event, told, program.environ)
+            except ValueError as fault:
+                telling.say(as_sentence(fault.args[0]), err=True)

@@ -90,7 +90,7 @@ EVENTS = (
 
 def test_a_hook_gets_the_document_in_its_own_folder(configured):
     runner, heard, folder = configured(KEEP)
-    runner._call_hooks("run", None)
+    hooks.call_hooks(runner.program, runner._telling, "run", None)
     told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
     assert told == {"event": "run_ended", "command": "run", "document": RAN, "error": None}
     assert heard == []
@@ -99,14 +99,14 @@ def test_a_hook_gets_the_document_in_its_own_folder(configured):
 def test_an_error_is_told_too(configured):
     runner, _heard, folder = configured(KEEP)
     runner._telling.document = {"run": None}
-    runner._call_hooks("run", closed("approval"))
+    hooks.call_hooks(runner.program, runner._telling, "run", closed("approval"))
     told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
     assert (told["event"], told["error"]["code"]) == ("waits_for_approval", "gate_closed")
 
 
 def test_one_that_fails_is_told_in_the_language_asked_for(configured):
     runner, heard, _folder = configured(LOUD)
-    runner._call_hooks("run", None)
+    hooks.call_hooks(runner.program, runner._telling, "run", None)
     assert [one.text for one in heard] == [
         "Kommandot för run_ended slutade med felkod 3; i övrigt ändrades ingenting."
     ]
