@@ -61,6 +61,16 @@ browser:
 test: $(STAMP)
 	$(MAKE) --jobs 2 lint unit
 
+# The same tests with every ledger on a real PostgreSQL server, which they start; make test has a few of them.
+ON_POSTGRES := tests/crashes tests/flows/applying/test_terms.py tests/flows/acceptance/test_ownership.py \
+	tests/flows/acceptance/test_left_runs.py tests/flows/acceptance/test_live_control.py \
+	tests/flows/acceptance/test_workers.py tests/flows/acceptance/test_postgresql.py \
+	tests/unit/adapters/libris/test_shared_pace.py tests/unit/adapters/libris/test_shared_slots.py \
+	tests/unit/adapters/ledger/test_on_a_server.py tests/unit/adapters/ledger/test_copying.py
+
+test-postgres: $(STAMP)
+	$(BIN)/pytest -n 4 --dist loadfile --ledger postgresql $(ON_POSTGRES)
+
 soak: $(STAMP)
 	$(BIN)/python -m tests.crashes.adversary.soak $(SOAK)
 

@@ -16,6 +16,7 @@
     ├── Interrupted                 6  resumable
     │   ├── CatalogueUnreachable    6  reads failed after every retry
     │   ├── LedgerUnavailable       6  locked, full disk
+    │   │   ├── LedgerAway          6  the connection to its server was lost
     │   │   ├── LedgerGone          6  its file was removed or replaced
     │   │   └── LedgerDamaged       6  something of it is lost
     │   └── LeaseLost               6  somebody else drives the run
@@ -29,7 +30,9 @@ Exit codes are the contract of ``docs/reference/exit-codes.md``.
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from bulkrunner.sentences import Sentence, as_sentence, verbatim
@@ -134,7 +137,10 @@ class BulkRunnerError(Exception):
     Attributes:
         code: stable machine-readable name, for the ``error`` object of ``--json``.
         said: what is wrong. advice: what the operator can do about it, where anything.
+        document: what the command that failed has found so far, where a runner was called.
     """
+
+    document: Mapping[str, Any] = MappingProxyType({})
 
     exit_code: ClassVar[int] = 1
     default_code: ClassVar[str] = "internal_error"
@@ -278,6 +284,10 @@ class LedgerUnavailable(Interrupted):
     """The ledger is locked, or its disk is full; nothing was sent that it does not know of."""
 
     default_code = "ledger_unavailable"
+
+
+class LedgerAway(LedgerUnavailable):
+    """The connection to the ledger's server was lost, which says nothing of what is in it."""
 
 
 class LedgerGone(LedgerUnavailable):

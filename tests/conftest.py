@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.support.sizes import examples  # noqa: E402 (found by the path above)
+from tests.support.ledgers import DATABASES, on_server  # noqa: E402 (found by the path above)
+from tests.support.postgresql import stop_server, the_server  # noqa: E402
+from tests.support.sizes import examples  # noqa: E402
 
 # Hundreds of processes would compile the program and its libraries anew. Where the surroundings want no
 # bytecode beside the sources, it is kept in a folder of its own.
@@ -27,6 +30,28 @@ settings.load_profile("unhurried")
 
 # What these assert is told as in a test.
 pytest.register_assert_rewrite("tests.support.cases")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    databases = ("file", "postgresql")
+    parser.addoption("--ledger", choices=databases, default="file", help="where ledgers are")
+
+
+@pytest.fixture(autouse=True)
+def _ledgers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the test's ledgers on the server, where the suite is run so."""
+    if request.config.getoption("--ledger") == "file":
+        yield
+        return
+    DATABASES.append(on_server(the_server().of))
+    yield
+    DATABASES.pop()
+    the_server().release()
+
+
+def pytest_sessionfinish() -> None:
+    stop_server()
+
 
 SLOWEST = (
     "browser",

@@ -16,14 +16,15 @@ from typing import Any
 import click
 
 from bulkrunner.cli.console import SPOKEN, flush, tell
-from bulkrunner.cli.options import KEYS, Invocation, blank, global_options, usage_said
+from bulkrunner.cli.options import Invocation, global_options, usage_said
 from bulkrunner.domain.text import visible
-from bulkrunner.errors import BulkRunnerError, GateClosed, ManifestError, why_of
+from bulkrunner.errors import BulkRunnerError, ManifestError, why_of
+from bulkrunner.runner.results import KEYS, blank
 from bulkrunner.sentences import LANGUAGES, Sentence
 
 # Command → module of ``bulkrunner.cli.commands``; imported only when needed.
 COMMANDS = {
-    "advance": "advancing",
+    "advance": "jobs",
     "approve": "answering",
     "check": "jobs",
     "clients": "reporting",
@@ -152,8 +153,6 @@ def _run(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | Non
         return _failed(invocation, "usage", usage_said(error), _usage_hint(error), 2)
     except BulkRunnerError as error:
         _say_problems(invocation, error)
-        if isinstance(error, GateClosed) and "gates" in invocation.document:
-            invocation.document["gates"] = [gate.as_dict() for gate in error.gates]
         return _failed(invocation, error.code, error.said, error.advice or "", error.exit_code)
     except OSError as error:
         if error.errno in _NO_ROOM:

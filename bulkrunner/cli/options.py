@@ -6,18 +6,20 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bulkrunner import __version__
-from bulkrunner.cli.console import STYLES, tell
+from bulkrunner.cli.console import STYLES, ConsoleProgress, stoppable, tell
+from bulkrunner.runner.results import blank
 from bulkrunner.sentences import LANGUAGES, Sentence, verbatim
 
 if TYPE_CHECKING:
-    from bulkrunner.domain.manifest import Parameter
+    from bulkrunner.runner import Runner
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +40,31 @@ class Invocation:
     document: dict[str, Any] = field(default_factory=dict)
     # Whether the command has already printed its document itself.
     printed: bool = False
+    stopped_by: Sentence = field(default_factory=lambda: Sentence("stopped_by_signal"))
+
+    def runner(self) -> Runner:
+        """Return what does the work of a command, and tells of it here."""
+        from bulkrunner.runner import Runner
+
+        return Runner(self.config, self.ledger, telling=self)
+
+    def begin(self, command: str) -> None:
+        """Begin the document of a command."""
+        self.document = blank(command)
+
+    def part(self, command: str) -> Invocation:
+        """Return what a command is told to that is a step of this one."""
+        return replace(self, document=blank(command), printed=False)
+
+    def progress(self) -> ConsoleProgress:
+        """Return what shows how far a step is, on stderr."""
+        return ConsoleProgress(self.worded)
+
+    def stoppable(
+        self, stop: Callable[[], None], last_words: Callable[[], str]
+    ) -> AbstractContextManager[None]:
+        """Let SIGINT and SIGTERM stop the block."""
+        return stoppable(stop, last_words, self.worded)
 
     def merge(self, given: dict[str, Any]) -> None:
         """Take what was given after the command; it wins over what stood before it."""
@@ -113,82 +140,6 @@ def global_options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-_PLAN = (
-    "plan",
-    "job",
-    "environment",
-    "manifest_digest",
-    "effect_digest",
-    "plan_digest",
-    "state",
-    "counts",
-    "findings",
-    "requests",
-)
-
-_RUN = ("run", "plan", "environment", "state", "outcomes", "gates", "requests")
-
-KEYS: dict[str, tuple[str, ...]] = {
-    "advance": (
-        *("job", "steps", "stopped_at", "why", "next", "plan", "run", "report"),
-        *("gates", "standing"),
-    ),
-    "approve": (
-        *("plan", "plan_digest", "answer", "by", "reference", "statements", "conditions"),
-        *("signed_by", "draft", "standing"),
-    ),
-    "check": (
-        "job",
-        "manifest_digest",
-        "effect_digest",
-        "operations",
-        "inputs",
-        "problems",
-        "notes",
-    ),
-    "clients": ("clients", "environment", "client", "retired_at", "retired_by", "notice"),
-    "completion": ("script",),
-    "demo": ("report", "folder", "steps"),
-    "doctor": ("environments", "network", "ledger", "hosts", "idle_clients"),
-    "ledger": (
-        "ledger",
-        "state",
-        "faults",
-        "head",
-        "against",
-        "bundle",
-        "path",
-        "compacted",
-        "copied",
-        "restored",
-        "moved",
-    ),
-    "new": ("job", "kind", "folder", "manifest", "files", "kinds"),
-    "pause": ("run", "state", "paused"),
-    "plan": _PLAN,
-    "rate": ("run", "state", "rate"),
-    "reject": ("plan", "plan_digest", "answer", "by", "reference", "stopping", "draft"),
-    "report": ("plan", "run", "format", "path", "head", "older", "changed", "libraries"),
-    "resume": _RUN,
-    "run": _RUN,
-    "sandbox": ("test", "production", "pid", "config", "credentials"),
-    "schema": ("schema", "path"),
-    "settle": ("run", "change", "was", "outcome", "record", "by", "reason", "outcomes"),
-    "standing": ("standing", "stopping"),
-    "status": ("jobs", "plans", "runs", "gates", "rules", "queue", "workers", "next"),
-    "stop": ("run", "state"),
-    "submit": ("job", "environment", "manifest_digest", "at", "workers"),
-    "undo": ("run", "job", "folder", "manifest", "undoes", "effect_digest"),
-    "verify": ("run", "environment", "checked", "differences", "requests"),
-    "worker": ("name", "done"),
-}
-
-
-def blank(command: str | None) -> dict[str, Any]:
-    """Return the command's document with every key null."""
-    return dict.fromkeys(KEYS.get(command or "", ()))
-
-
 def given_parameters(words: Sequence[str]) -> dict[str, str]:
     """Return values by name. click.UsageError: a word without ``=``, or a name twice."""
     given: dict[str, str] = {}
@@ -213,23 +164,6 @@ def given_inputs(words: Sequence[str]) -> dict[str, Path]:
             raise click.UsageError(Sentence("input_twice", name=repr(name[:60])))
         given[name] = Path(path).absolute()
     return given
-
-
-def demand_parameters(missing: Sequence[Parameter]) -> None:
-    """Go on where every required parameter has a value. UsageError: one has none."""
-    from bulkrunner.errors import UsageError
-
-    if missing:
-        names = ", ".join(one.name for one in missing)
-        described = [f"{one.name}: {one.description}" for one in missing if one.description]
-        wanted = " ".join(f"--param {one.name}=…" for one in missing)
-        meant = "; ".join(described)[:500]
-        hint = Sentence("parameter_missing_hint", wanted=wanted, meant=meant)
-        raise UsageError(
-            Sentence("parameter_missing", names=names),
-            hint=hint if meant else verbatim(wanted),
-            code="missing_parameter",
-        )
 
 
 # Click tells what is wrong with a value in its own English words and in nothing else.

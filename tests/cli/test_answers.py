@@ -25,6 +25,7 @@ def test_an_answer_is_bound_to_the_digest_it_names(place, plan):
         "conditions": {},
         "signed_by": None,
         "draft": None,
+        "standing": None,
     }
     other = place("approve", plan["plan"], *YES, "--digest", "sha256:0", expect=2)
     assert other.document["error"]["code"] == "other_digest"

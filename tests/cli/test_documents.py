@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bulkrunner.cli.main import COMMANDS, main
-from bulkrunner.cli.options import KEYS
+from bulkrunner.runner.results import KEYS
 from bulkrunner.sandbox import seed
 from tests.support.cli import update_label
 from tests.support.sandbox import BIBS, HOLDINGS

@@ -73,6 +73,7 @@ NOT_IMPORTED = {
     "tzdata": "the standard library reads its time zones from it",
 }
 TOOLS = {
+    "fastapi": "the service in docs/reference/python.md is made with it",
     "hatchling": "builds the wheel",
     "import-linter": "lints",
     "mypy": "lints",

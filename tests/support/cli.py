@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkrunner.cli.main import main
-from tests.support.ledgers import begin_ledger
+from tests.support.ledgers import DATABASES, begin_ledger, begun, ledger_url
 from tests.support.processes import Command
 from tests.support.sandbox import SandboxControl
 
@@ -57,6 +57,8 @@ class Workplace:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.url and not self.ledgerless and len(DATABASES) > 1:
+            self.url = begun(self.folder)
         self.config = self.folder / "bulkrunner.toml"
         if not self.config.exists():
             self.configure()
@@ -66,6 +68,10 @@ class Workplace:
     @property
     def ledger(self) -> Path:
         return self.folder / "bulkrunner.db"
+
+    @property
+    def ledger_url(self) -> str:
+        return self.url or ledger_url(self.ledger)
 
     def configure(self, *, policy: dict[str, Any] | None = None, **changes: Any) -> None:
         """Write the configuration; ``production={"rate": 5}`` changes one environment's keys."""

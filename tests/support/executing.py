@@ -31,7 +31,7 @@ from bulkrunner.services.planning.planner import Planner, PlanRequest
 from bulkrunner.services.running.executor import Executor, Parts
 from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.verify import Verified, Verifier
-from tests.support.ledgers import begin_ledger
+from tests.support.ledgers import begun
 from tests.support.progress import NullProgress
 from tests.support.sandbox import EnvironmentControl
 
@@ -154,9 +154,7 @@ class Rig:
         self.control = control
         self.clock = clock or Impatient()
         self.waits = Leaping()
-        ledger = folder / "ledger.db"
-        begin_ledger(ledger)
-        self.ledger: LedgerStore = open_ledger(f"sqlite:///{ledger}", clock=self.clock)
+        self.ledger: LedgerStore = open_ledger(begun(folder), clock=self.clock)
         self.environment = Environment(
             name=control.name,
             kind=Kind(control.kind),

@@ -78,13 +78,35 @@ def begin_ledger(path: Path) -> None:
 
 def new_ledger(folder: Path, clock: SetClock | None = None) -> LedgerStore:
     """Open the ledger of a folder, on whatever database the test is run with."""
-    if len(DATABASES) == 1:
-        begin_ledger(folder / "ledger.db")
-    return open_ledger(place_of(folder), clock=clock or SetClock())
+    return open_ledger(begun(folder), clock=clock or SetClock())
+
+
+def begun(folder: Path, name: str = "ledger.db") -> str:
+    """Return the URL of a folder's ledger, which is there and empty, or was begun before."""
+    if len(DATABASES) == 1 and not (folder / ELSEWHERE).exists():
+        begin_ledger(folder / name)
+        return ledger_url(folder / name)
+    return place_of(folder)
 
 
 def place_of(folder: Path) -> str:
-    return DATABASES[-1](folder)
+    noted = folder / ELSEWHERE
+    return noted.read_text(encoding="utf-8") if noted.exists() else DATABASES[-1](folder)
+
+
+ELSEWHERE = "ledger.url"
+"""A file that names a folder's ledger where it is on a server, for other processes too."""
+
+
+def on_server(of: Callable[[Path], str]) -> Callable[[Path], str]:
+    """Return how a folder's ledger is named on a server; it is noted in the folder."""
+
+    def place(folder: Path) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ELSEWHERE).write_text(of(folder), encoding="utf-8")
+        return place_of(folder)
+
+    return place
 
 
 DATABASES: list[Callable[[Path], str]] = [lambda folder: ledger_url(folder / "ledger.db")]

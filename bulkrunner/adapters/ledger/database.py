@@ -34,12 +34,19 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     NoSuchModuleError,
+    PendingRollbackError,
     SQLAlchemyError,
 )
 from sqlalchemy.util import LRUCache
 
 from bulkrunner.adapters.ledger.file import PUT_BACK, Head, HeadFile, LedgerFile
-from bulkrunner.errors import BulkRunnerError, ConfigError, LedgerDamaged, LedgerUnavailable
+from bulkrunner.errors import (
+    BulkRunnerError,
+    ConfigError,
+    LedgerAway,
+    LedgerDamaged,
+    LedgerUnavailable,
+)
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -325,9 +332,29 @@ def translated() -> Iterator[None]:
     except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
-        raise unavailable(error.orig or error) from error
+        raise _away(error) if is_lost(error) else unavailable(error.orig or error) from error
+    except PendingRollbackError as error:
+        raise _away(error) from error
     except UnicodeDecodeError as error:
         raise LedgerDamaged(Sentence("ledger_damaged_no_text"), hint=PUT_BACK) from error
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Return True if it was the connection that failed, and not what was asked."""
+    # psycopg's own errors have a class for each of the server's codes; this one stands for none.
+    kind = type(error.orig)
+    return error.connection_invalidated or (kind.__module__, kind.__name__) == _NO_CODE
+
+
+_NO_CODE = ("psycopg", "OperationalError")
+
+
+def _away(error: BaseException) -> LedgerAway:
+    words = str(getattr(error, "orig", None) or error)
+    return LedgerAway(
+        Sentence("ledger_away", words=words.strip().partition("\n")[0]),
+        hint=Sentence("ledger_away_hint"),
+    )
 
 
 def unavailable(error: BaseException) -> BulkRunnerError:

@@ -57,7 +57,7 @@ from bulkrunner.adapters.ledger.tables import MAIN_CHAIN, attempts, chains, even
 from bulkrunner.adapters.ledger.witness import ALL, SUBJECTS, Facts, Subject, chain_name
 from bulkrunner.domain.ledger_port import block_of, bounds_of
 from bulkrunner.domain.run_ledger import WorkItem
-from bulkrunner.errors import BulkRunnerError
+from bulkrunner.errors import BulkRunnerError, LedgerAway
 from bulkrunner.sentences import Sentence
 
 Look: TypeAlias = Callable[[Connection], Iterator[Sentence]]
@@ -71,6 +71,8 @@ def first_fault(database: Database, look: Look) -> Sentence | None:
     try:
         with database.read(steady=True) as connection:
             return next(look(connection), None)
+    except LedgerAway:
+        raise
     except BulkRunnerError as error:
         return Sentence("ledger_unreadable", why=error.said)
     except (KeyError, ValueError, TypeError) as error:

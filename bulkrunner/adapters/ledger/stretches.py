@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bulkrunner.adapters.ledger.chain import event_hash, row_digest
 from bulkrunner.adapters.ledger.columns import Instant
+from bulkrunner.adapters.ledger.database import is_lost
 from bulkrunner.adapters.ledger.tables import events
 from bulkrunner.adapters.ledger.witness import SUBJECTS, Subject, chain_name
 from bulkrunner.sentences import Sentence
@@ -75,7 +76,9 @@ def page_of(
     )
     try:
         return connection.execute(query.limit(most)).all(), None
-    except DBAPIError:
+    except DBAPIError as error:
+        if is_lost(error):
+            raise
         return _readable(connection, query, after)
 
 
@@ -87,6 +90,8 @@ def _readable(
         try:
             row = connection.execute(query.offset(len(rows)).limit(1)).first()
         except DBAPIError as error:
+            if is_lost(error):
+                raise
             place = after + len(rows) + 1
             return rows, Sentence("event_unreadable", position=place, why=str(error.orig))
         if row is None:

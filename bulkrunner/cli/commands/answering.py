@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import partial
@@ -12,20 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkrunner.cli.commands.completion import complete_ids
-from bulkrunner.cli.console import signed_said
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.bootstrap import Program
     from bulkrunner.domain.plan import Plan
     from bulkrunner.domain.standing import Bounds
-    from bulkrunner.services.reviews import Read, Recorded, Reviews
+    from bulkrunner.services.reviews import Read, Reviews
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Characters shown of what stands beside an answer.
-SHOWN = 500
 
 
 def _answer_options(command: F) -> F:
@@ -142,21 +136,13 @@ def _answer(
     words_read: bool = False,
     **given: Any,
 ) -> None:
-    from bulkrunner.bootstrap import Program
-
-    with Program(invocation.config, invocation.ledger) as program:
-        approving = program.gating.approving()
-        read = _read(approving, approved=approved, **given)
+    with invocation.runner() as runner:
+        reviews = runner.program.gating.approving()
+        read = _read(reviews, approved=approved, **given)
         if draft is not None:
-            _drafted(invocation, approving, read, draft)
-            return
-        recorded = approving.record(
-            read,
-            recorded_by=program.account(),
-            replace_stricter=replace,
-            words_read=words_read,
-        )
-        _tell(invocation, program, recorded)
+            _drafted(invocation, reviews, read, draft)
+        else:
+            runner.record(read, replace=replace, words_read=words_read)
 
 
 def _read(
@@ -243,6 +229,7 @@ def _read_letter(
 def _drafted(invocation: Invocation, approving: Reviews, read: Read, path: Path) -> None:
     from bulkrunner.adapters.signatures import NAMESPACE
     from bulkrunner.errors import UsageError, why_of
+    from bulkrunner.runner.recorded import tell_beside
 
     try:
         path.write_text(approving.draft(read), encoding="utf-8", newline="\n")
@@ -260,86 +247,7 @@ def _drafted(invocation: Invocation, approving: Reviews, read: Read, path: Path)
         draft=str(path.absolute()),
     )
     invocation.say(Sentence("answer_drafted", path=str(path.absolute()), by=answer.by))
-    _tell_beside(invocation, read.beside)
+    tell_beside(invocation, read.beside)
     if answer.approved:
         invocation.say(Sentence("to_be_signed", namespace=NAMESPACE, path=str(path)))
         invocation.say(Sentence("then_approve", path=str(path)))
-
-
-def _tell(invocation: Invocation, program: Program, recorded: Recorded) -> None:
-    plan, approval = recorded.plan, recorded.approval
-    word = "approved" if approval.approved else "rejected"
-    invocation.document.update(
-        plan=plan.id,
-        plan_digest=approval.plan_digest,
-        answer=word,
-        by=approval.by,
-        reference=approval.reference,
-    )
-    if approval.approved:
-        invocation.document.update(
-            statements=list(approval.statements),
-            conditions=approval.conditions.as_dict(),
-            signed_by=approval.signer or None,
-            standing=approval.standing and approval.standing.as_dict(),
-        )
-    else:
-        invocation.document["stopping"] = [run.id for run in recorded.stopping]
-    said = Sentence(
-        "answer_recorded",
-        answer=Sentence("approved") if approval.approved else Sentence("rejected"),
-        plan=plan.id,
-        digest=approval.plan_digest,
-        by=approval.by,
-        reference=approval.reference,
-        recorded_by=approval.recorded_by,
-        signed=signed_said(approval.signer),
-    )
-    invocation.say(Sentence("answer_known", said=said) if recorded.known else said)
-    if approval.conditions:
-        invocation.say(Sentence("conditions", conditions=approval.conditions.describe()), indent=2)
-    if approval.standing is not None:
-        bounds = approval.standing.told()
-        invocation.say(Sentence("condition_standing", bounds=bounds), indent=2)
-    if recorded.dropped:
-        invocation.say(
-            Sentence("conditions_dropped", dropped=recorded.dropped.describe()), indent=2
-        )
-    if recorded.unverified:
-        invocation.say(Sentence("signature_not_verified"), indent=2)
-    _tell_beside(invocation, recorded.beside)
-    if not approval.approved:
-        _tell_runs(invocation, program, recorded)
-        return
-    lines, command = program.standing.after_yes(plan)
-    for line in lines:
-        invocation.say(line)
-    invocation.say(Sentence("next", command=command))
-
-
-def _tell_runs(invocation: Invocation, program: Program, recorded: Recorded) -> None:
-    """Say what a no does to the plan's runs: what is written stays until it is taken back."""
-    from bulkrunner.domain.run import RunState
-
-    for run in recorded.stopping:
-        if program.drivers().is_left(run):
-            invocation.say(Sentence("nobody_drives_rejected", run=run.id))
-        else:
-            invocation.say(Sentence("asked_to_stop", run=run.id))
-    for run in program.ledger.runs.all(plan=recorded.plan.id):
-        if run.state is RunState.COMPLETED:
-            folder = shlex.quote(f"undo-{recorded.plan.job}")
-            invocation.say(Sentence("no_comes_too_late", run=run.id))
-            invocation.say(Sentence("to_take_back", run=run.id, folder=folder))
-
-
-def _tell_beside(invocation: Invocation, beside: str) -> None:
-    """Show words that the program does not understand; they may set a condition."""
-    if not beside:
-        return
-    invocation.say(Sentence("beside_answer"))
-    invocation.say(Sentence("beside_answer_condition"))
-    shown = beside[:SHOWN] + ("…" if len(beside) > SHOWN else "")
-    for row in shown.splitlines():
-        if row := "".join(letter for letter in row if letter.isprintable()).strip():
-            invocation.say(f"| {row}", indent=2)

@@ -1,18 +1,15 @@
-"""``check``, ``new``, ``schema`` and ``plan``."""
+"""``check``, ``new``, ``schema``, ``plan`` and ``advance``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
-from bulkrunner.cli.console import counted, counts_said
 from bulkrunner.cli.options import (
     Invocation,
-    demand_parameters,
     given_inputs,
     given_parameters,
     global_options,
@@ -20,7 +17,7 @@ from bulkrunner.cli.options import (
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.errors import Fault
+    pass
 
 
 @click.command()
@@ -29,79 +26,8 @@ if TYPE_CHECKING:
 @global_options
 def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
     """Read a manifest and its input files, offline, and show every fault at once."""
-    from bulkrunner.bootstrap import Program
-    from bulkrunner.errors import ManifestError
-
-    program = Program(invocation.config, invocation.ledger)
-    document = invocation.document
-    try:
-        loaded = program.load_job(job)
-    except ManifestError as error:
-        document["problems"] = [_fault(problem) for problem in error.problems]
-        raise
-    head = loaded.job
-    document.update(
-        job=head.id,
-        manifest_digest=head.manifest_digest,
-        effect_digest=head.effect_digest,
-        operations=loaded.counts,
-        problems=[],
-        notes=[_fault(note) for note in (*loaded.notes, *loaded.unreadable)],
-    )
-    invocation.say(f"{head.id}: {head.title}")
-    invocation.say(counts_said(loaded.counts), indent=2)
-    document["inputs"] = loaded.inputs
-    if explain:
-        document["explained"] = loaded.explained
-        for sentence in loaded.explained:
-            invocation.say(sentence, indent=2)
-    for read in loaded.inputs:
-        invocation.say(input_told(read), indent=2)
-    for note in loaded.notes:
-        invocation.say(Sentence("note", note=note.whole), indent=2)
-    for line in loaded.unreadable:
-        invocation.say(Sentence("names_no_record", line=line.whole), indent=2)
-    if (rest := loaded.counts["unreadable"] - len(loaded.unreadable)) > 0:
-        invocation.say(Sentence("more_in_report", rest=rest), indent=2)
-    invocation.say(Sentence("manifest_digest", manifest_digest=head.manifest_digest), indent=2)
-    wanted = "".join(f" --param {one.name}=…" for one in loaded.missing)
-    invocation.say(Sentence("next", command=f"bulkrunner plan {job} --env staging{wanted}"))
-
-
-def _fault(problem: Fault) -> dict[str, Any]:
-    return {
-        "file": problem.source.file,
-        "line": problem.source.line,
-        "column": problem.source.column,
-        "code": problem.code,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
-
-
-def input_told(read: Mapping[str, Any]) -> Sentence:
-    """Return how a list or table was read, on one line."""
-    parts: list[str] = [read["kind"], *([read["encoding"]] if "encoding" in read else [])]
-    if "sheet" in read:
-        parts.append(Sentence("input_sheet", sheet=read["sheet"]))
-    if "header_row" in read:
-        parts.append(Sentence("input_header_row", row=read["header_row"]))
-    separator, of_header = read.get("separator"), read.get("header_separator")
-    if separator is not None:
-        parts.append(Sentence("input_separator", separator=_separator(separator)))
-    if of_header is not None and of_header != separator:
-        parts.append(Sentence("input_header_separator", separator=_separator(of_header)))
-    parts.append(Sentence("input_lines", count=read["lines"]))
-    if read.get("hidden") == "use":
-        parts.append(Sentence("input_hidden", count=read["hidden_rows"]))
-    parts += [counted(code, count) for code, count in read["left_out"].items()]
-    return Sentence("input", file=read["file"], parts=parts)
-
-
-def _separator(text: str) -> str:
-    if text == "\t":
-        return Sentence("separator_tab")
-    return Sentence("separator_blanks") if text == " " else text
+    with invocation.runner() as runner:
+        runner.check(job, explain=explain)
 
 
 @click.command()
@@ -237,27 +163,43 @@ def plan(
 
     Never writes to the catalogue.
     """
-    from bulkrunner.bootstrap import Program
-    from bulkrunner.cli.conclude import plan_concluded
-    from bulkrunner.cli.console import ConsoleProgress
+    given, files = given_parameters(parameters), given_inputs(inputs)
+    with invocation.runner() as runner:
+        runner.plan(job, environment, parameters=given, inputs=files, source=reads)
 
-    given = given_parameters(parameters)
-    files = given_inputs(inputs)
-    with Program(invocation.config, invocation.ledger) as program:
-        invocation.document.update(environment=environment)
-        loaded = program.load_job(job, given, files)
-        demand_parameters(loaded.missing)
-        invocation.document.update(
-            job=loaded.job.id,
-            manifest_digest=loaded.job.manifest_digest,
-            effect_digest=loaded.job.effect_digest,
-        )
-        progress = ConsoleProgress(invocation.worded)
-        with program.plans.planning(
-            environment, progress, agreed_rate=loaded.job.agreement.rate
-        ) as planning:
-            for note in loaded.notes:
-                invocation.say(Sentence("note", note=note.whole))
-            plan_concluded(
-                invocation, program, planning, lambda: planning.make(loaded, reads=reads)
-            )
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for a parameter of the manifest; repeatable.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE=PATH",
+    help="Read this file in place of one that the manifest names; repeatable.",
+)
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Where the report is written (default: here).",
+)
+@global_options
+def advance(
+    invocation: Invocation,
+    job: Path,
+    parameters: tuple[str, ...],
+    inputs: tuple[str, ...],
+    reports: Path,
+) -> None:
+    """Check, plan and try a job, plan it for production, and run it where KB's yes stands."""
+    given, files = given_parameters(parameters), given_inputs(inputs)
+    with invocation.runner() as runner:
+        runner.advance(job, parameters=given, inputs=files, reports=reports)

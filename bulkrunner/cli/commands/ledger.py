@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkrunner.cli.commands.completion import complete_ids
-from bulkrunner.cli.console import counted, counts_said, signed_said
 from bulkrunner.cli.options import Invocation, global_options
+from bulkrunner.runner.telling import counted, counts_said, signed_said
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:

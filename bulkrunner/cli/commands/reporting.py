@@ -5,23 +5,21 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkrunner.cli.commands.completion import complete_environments, complete_ids
-from bulkrunner.cli.console import counts_said, word
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.errors import UsageError
+from bulkrunner.runner.lines import status_lines, tell_written
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
     from bulkrunner.bootstrap import Program
-    from bulkrunner.domain.rules import GateResult
     from bulkrunner.services.clients import Examined
-    from bulkrunner.services.status import Status
 
 # Options that do not go with others.
 APART = {
@@ -88,8 +86,6 @@ def report(
     semicolons: bool,
 ) -> None:
     """Write what the reviewer at KB reads, of a plan or a run; or what changed between two plans."""
-    from bulkrunner.bootstrap import Program
-
     language = invocation.language or "sv"
     if ref is None and not ids:
         raise click.UsageError(Sentence("usage_argument_missing", name="'ID...'"))
@@ -113,31 +109,23 @@ def report(
         "--format html": semicolons and form != "csv",
     }
     _refuse_apart([option for option, there in given.items() if there])
-    with Program(invocation.config, invocation.ledger) as program:
+    with invocation.runner() as runner:
         if ref is not None:
-            found = program.reports.write_standing(
+            found = runner.program.reports.write_standing(
                 ref, month=month or "", form=form or "html", language=language, out=out
             )
-        elif diff:
-            found = program.reports.write_plan_diff(
-                ids[0], ids[1], form=form or "md", language=language, out=out
-            )
-        elif to_libraries:
-            found = program.reports.write_library_pages(
-                ids[0], language=language, sigel=sigel, out=out, folder=folder
-            )
-        else:
-            found = program.reports.write_report(
-                ids[0], form=form or "html", language=language, out=out, semicolons=semicolons
-            )
-        invocation.document.update(found.as_dict())
-        for path in [found.path] if found.libraries is None else found.libraries.values():
-            invocation.say(str(path))
-        if found.fault:
-            invocation.say(Sentence("ledger_does_not_fit", fault=found.fault), err=True)
-            invocation.say(Sentence("report_not_proved"), err=True)
-        if found.head is not None:
-            invocation.say(Sentence("ledger_head", head=found.head), err=True)
+            invocation.document.update(found.as_dict())
+            tell_written(invocation, found)
+            return
+        runner.report(
+            ids[-1],
+            form=form,
+            out=out,
+            semicolons=semicolons,
+            older=ids[0] if diff else None,
+            library=sigel,
+            libraries=folder,
+        )
 
 
 def _refuse_apart(given: Sequence[str]) -> None:
@@ -157,16 +145,11 @@ def _refuse_apart(given: Sequence[str]) -> None:
 @global_options
 def status(invocation: Invocation, id: str | None, *, watch: bool) -> None:  # noqa: A002
     """Show jobs, plans, runs and gates, and the next command to give."""
-    from bulkrunner.bootstrap import Program
-
-    with Program(invocation.config, invocation.ledger) as program:
+    with invocation.runner() as runner:
         if watch:
-            _watch(invocation, program, id)
-            return
-        found = program.standing.status(id)
-        invocation.document.update(found.as_document())
-        for indent, said in status_lines(found):
-            invocation.say(said, indent=indent)
+            _watch(invocation, runner.program, id)
+        else:
+            runner.status(id)
 
 
 def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None:
@@ -183,91 +166,6 @@ def _watch(invocation: Invocation, program: Program, prefix: str | None) -> None
                 shown = lines
     except KeyboardInterrupt:
         return
-
-
-# Blanks before a sentence, and the sentence.
-Line = tuple[int, Sentence]
-
-
-def status_lines(status: Status) -> Iterator[Line]:
-    """Yield what stands where, and the next command."""
-    from bulkrunner.cli.commands.workers import queue_lines
-
-    if not status.plans:
-        yield 0, Sentence("status_no_plan")
-    for plan in status.plans:
-        yield from _plan_lines(plan)
-        for run in status.runs:
-            if run["plan"] == plan["plan"]:
-                yield from _run_lines(run)
-    for gate in status.gates:
-        yield 2, _gate_said(gate)
-    for result in status.rules:
-        rule = result.rule
-        if result.kept is False and rule.kind != "gate":
-            yield 2, Sentence("status_rule", id=rule.id, level=rule.level.said, said=result.said)
-    yield from queue_lines(status.queue, status.workers)
-    if status.closed:
-        yield 0, Sentence("status_closed", why=status.closed)
-    if status.next:
-        yield 0, Sentence("next", command=status.next)
-
-
-def _gate_said(gate: GateResult) -> Sentence:
-    if gate.open:
-        return Sentence("status_gate_open", gate=gate.said, reason=gate.reason)
-    return Sentence("status_gate_closed", gate=gate.said, reason=gate.reason)
-
-
-def _plan_lines(plan: Mapping[str, Any]) -> Iterator[Line]:
-    from bulkrunner.domain.approvals import Conditions
-
-    yield (
-        0,
-        Sentence(
-            "status_plan",
-            plan=plan["plan"],
-            job=plan["job"],
-            environment=plan["environment"],
-            state=word(plan["state"]),
-            counts=counts_said(plan["counts"]),
-        ),
-    )
-    if asked := Conditions.from_dict(plan["conditions"]).describe():
-        yield 2, Sentence("status_conditions", asked=asked)
-
-
-def _run_lines(run: Mapping[str, Any]) -> Iterator[Line]:
-    state = word(run["state"])
-    if run["reason"]:
-        state = Sentence("status_why", state=state, why=run["reason"])
-    counts = counts_said(run["outcomes"])
-    yield 2, Sentence("status_run", run=run["run"], state=state, counts=counts)
-    for said in outlook_lines(run):
-        yield 4, said
-
-
-def outlook_lines(run: Mapping[str, Any]) -> Iterator[Sentence]:
-    """Yield what is said of a run's outlook."""
-    if waiting := run.get("waiting"):
-        said = Sentence("status_waits", reason=waiting["reason"])
-        until = waiting["until"]
-        yield Sentence("status_waits_until", said=said, until=until) if until else said
-    elif run.get("driven") is False:
-        yield Sentence("status_nobody_works", run=run["run"])
-    elif run.get("paused"):
-        yield Sentence("status_paused", run=run["run"])
-    if window := run.get("window"):
-        given = {"hours": window["hours"], "timezone": window["timezone"]}
-        said = (
-            Sentence("status_window_open", **given)
-            if window["open"]
-            else Sentence("status_window_closed", **given)
-        )
-        until = window["until"]
-        yield Sentence("status_window_until", said=said, until=until) if until else said
-    if run.get("done_at"):
-        yield Sentence("status_done_about", rate=f"{run['rate']:g}", at=run["done_at"])
 
 
 @click.command()

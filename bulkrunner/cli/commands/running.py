@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import Any
 
 import click
 
 from bulkrunner.cli.commands.completion import complete_environments, complete_ids, complete_jobs
-from bulkrunner.cli.console import word
 from bulkrunner.cli.options import Invocation, global_options
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.runner.telling import word
+from bulkrunner.sentences import Sentence
 
 
 @click.command()
@@ -54,14 +52,8 @@ def run(
     hold: bool,
 ) -> None:
     """Execute the newest plan of the job in the environment, if every gate is open."""
-    from bulkrunner.bootstrap import Program
-    from bulkrunner.cli.conclude import run_concluded
-
-    with Program(invocation.config, invocation.ledger) as program:
-        invocation.document.update(environment=environment)
-        loaded = program.load_job(job)
-        chosen = program.standing.starting().choose(loaded.job, environment, plan_id)
-        run_concluded(invocation, program, chosen, limit=limit, hold=hold)
+    with invocation.runner() as runner:
+        runner.run(job, environment, plan=plan_id, limit=limit, hold=hold)
 
 
 @click.command()
@@ -75,36 +67,8 @@ def run(
 @global_options
 def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  # noqa: A002
     """Continue an interrupted plan or run, or lift a pause; without ID the newest one."""
-    from bulkrunner.bootstrap import Program
-    from bulkrunner.cli.conclude import pause_lifted, plan_concluded, run_concluded
-    from bulkrunner.cli.console import ConsoleProgress
-    from bulkrunner.cli.options import blank
-    from bulkrunner.domain.plan import Plan
-
-    with Program(invocation.config, invocation.ledger) as program:
-        found = program.standing.to_resume(id, tell=lambda text: invocation.say(text, err=True))
-        if id is None:
-            is_plan = isinstance(found, Plan)
-            said = Sentence(
-                "plan_resumed" if is_plan else "run_resumed",
-                id=found.id,
-                job=found.job,
-                environment=found.environment,
-            )
-            invocation.say(said, err=True)
-        if lifted := program.standing.ordering().lift(found):
-            pause_lifted(invocation, program, lifted)
-            return
-        if not isinstance(found, Plan):
-            run_concluded(invocation, program, found, limit=limit)
-            return
-        invocation.document = {**blank("plan"), "plan": found.id}
-        loaded = program.load_again(found)
-        progress = ConsoleProgress(invocation.worded)
-        with program.plans.planning(
-            found.environment, progress, agreed_rate=loaded.job.agreement.rate
-        ) as planning:
-            plan_concluded(invocation, program, planning, lambda: planning.resume(found, loaded))
+    with invocation.runner() as runner:
+        runner.resume(id, limit=limit)
 
 
 @click.command()
@@ -112,37 +76,8 @@ def resume(invocation: Invocation, id: str | None, limit: int | None) -> None:  
 @global_options
 def verify(invocation: Invocation, run: str) -> None:
     """Read every record of a run again and compare it with what was written."""
-    from bulkrunner.bootstrap import Program
-    from bulkrunner.cli.console import ConsoleProgress
-    from bulkrunner.errors import IncompleteOutcome
-
-    with Program(invocation.config, invocation.ledger) as program:
-        found = program.ledger.runs.get(run)
-        invocation.document.update(run=found.id, environment=found.environment)
-        with program.runs.verifying(found, ConsoleProgress(invocation.worded)) as verifying:
-            result = verifying.verify()
-        invocation.document.update(
-            checked=result.checked, differences=result.differences, requests=result.requests
-        )
-        invocation.say(Sentence("verified_records", run=found.id, count=result.checked))
-        for difference in result.differences[:20]:
-            invocation.say(
-                Sentence(
-                    "at_path", path=difference["record"], message=as_sentence(difference["message"])
-                ),
-                indent=2,
-            )
-        if result.differences:
-            raise IncompleteOutcome(
-                Sentence("records_differ", count=_records(result.differences)),
-                hint=Sentence("records_differ_hint"),
-                code="differences",
-            )
-        invocation.say(Sentence("verified_all"))
-
-
-def _records(differences: list[dict[str, Any]]) -> int:
-    return len({difference["record"] for difference in differences})
+    with invocation.runner() as runner:
+        runner.verify(run)
 
 
 @click.command()
@@ -275,25 +210,5 @@ def settle(
 @global_options
 def undo(invocation: Invocation, run: str, out: Path, only: Path | None) -> None:
     """Write a job that restores what the job of a run changed; it goes the same road."""
-    from bulkrunner.bootstrap import Program
-
-    with Program(invocation.config, invocation.ledger) as program:
-        found = program.ledger.runs.get(run)
-        plan = program.ledger.plans.get(found.plan)
-        job = program.reports.write_undo(plan, out, only=only)
-        invocation.document.update(
-            run=found.id,
-            job=job,
-            folder=str(out),
-            manifest=str(out / "job.yaml"),
-            undoes=plan.job,
-            effect_digest=plan.effect_digest,
-        )
-        invocation.say(
-            Sentence("undo_written", folder=str(out), job=plan.job, digest=plan.effect_digest)
-        )
-        invocation.say(Sentence("undo_written_then"))
-        first = program.first_environment()
-        invocation.say(
-            Sentence("next", command=f"bulkrunner plan {shlex.quote(str(out))} --env {first}")
-        )
+    with invocation.runner() as runner:
+        runner.undo(run, out, only=only)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from bulkrunner.cli.options import Invocation, demand_parameters, given_parameters, global_options
-from bulkrunner.sentences import Sentence, as_sentence
+from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
+from bulkrunner.cli.options import Invocation, given_parameters, global_options
+from bulkrunner.runner.lines import demand_parameters
+from bulkrunner.sentences import Sentence
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path))
-@click.option("--env", "environment", required=True, metavar="ENV", help="Environment to run in.")
+@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@click.option(
+    "--env",
+    "environment",
+    shell_complete=complete_environments,
+    required=True,
+    metavar="ENV",
+    help="Environment to run in.",
+)
 @click.option(
     "--at",
     metavar="TIME",
@@ -105,32 +112,3 @@ def worker(invocation: Invocation, name: str | None, concurrency: int) -> None:
             at_work.run()
         invocation.document.update(done=len(done))
         invocation.say(Sentence("worker_ends", name=at_work.name), err=True)
-
-
-def queue_lines(
-    queue: list[dict[str, Any]], workers: list[dict[str, Any]]
-) -> Iterator[tuple[int, Sentence]]:
-    """Yield what is queued, who does what, and which workers live."""
-    for entry in queue:
-        yield 0, _entry_said(entry)
-        for name, why in entry["left_by"].items():
-            yield 2, Sentence("queue_left_by", worker=name, why=as_sentence(why))
-    for one in workers:
-        given = {"name": one["name"], "host": one["host"], "pid": one["pid"], "at": one["seen_at"]}
-        yield 0, Sentence("worker_lives" if one["alive"] else "worker_silent", **given)
-
-
-def _entry_said(entry: Mapping[str, Any]) -> Sentence:
-    named = {"job": entry["job"], "environment": entry["environment"]}
-    match entry["state"]:
-        case "driven":
-            return Sentence("queue_driven", **named, worker=entry["worker"] or "?")
-        case "waiting":
-            said = Sentence("queue_waiting", **named, by=entry["by"])
-            if entry["at"]:
-                said = Sentence("queue_until", said=said, at=entry["at"])
-        case _:
-            said = Sentence("queue_ended", **named, at=entry["at"])
-    if entry["reason"]:
-        return Sentence("queue_because", said=said, why=as_sentence(entry["reason"]))
-    return said

@@ -208,7 +208,7 @@ class MoveJudge:
 
     def judge(self, place: Workplace) -> None:
         self.judge_history()
-        ledger = open_ledger(f"sqlite:///{place.ledger}", clock=SystemClock())
+        ledger = open_ledger(place.ledger_url, clock=SystemClock())
         try:
             for ended in ledger.runs.ended(ledger.runs.all()[0].id):
                 self._as_told(ended)

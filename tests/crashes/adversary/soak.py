@@ -200,7 +200,7 @@ class _Soaking:
 
     @contextmanager
     def _ledger(self) -> Iterator[LedgerStore]:
-        ledger = open_ledger(f"sqlite:///{self._place.ledger}", clock=SystemClock())
+        ledger = open_ledger(self._place.ledger_url, clock=SystemClock())
         try:
             yield ledger
         finally:

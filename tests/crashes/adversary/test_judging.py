@@ -86,7 +86,7 @@ class Case:
         return self
 
     def ended(self):
-        ledger = open_ledger(f"sqlite:///{self.place.ledger}", clock=SystemClock())
+        ledger = open_ledger(self.place.ledger_url, clock=SystemClock())
         try:
             return list(ledger.runs.ended(ledger.runs.all()[0].id))
         finally:
@@ -285,7 +285,7 @@ def taken_back(case):
     case.place("undo", run, "--out", folder)
     plan = case.place("plan", folder, "--env", "staging").document["plan"]
     case.place("run", folder, "--env", "staging")
-    ledger = open_ledger(f"sqlite:///{case.place.ledger}", clock=SystemClock())
+    ledger = open_ledger(case.place.ledger_url, clock=SystemClock())
     try:
         undoing = list(ledger.plans.changes(plan))
         ended = {one.change.number: one for one in case.ended()}

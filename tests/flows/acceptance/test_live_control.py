@@ -1,10 +1,10 @@
 """Two processes share one rate; pause, rate, resume, stop and status from another terminal."""
 
-import contextlib
 import json
-import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import create_engine, text
 
 from tests.support.sandbox import wait_until
 
@@ -115,8 +115,10 @@ def test_places_of_a_killed_process_are_free_at_once(place, own):
     assert "no process drives run" in kept.stderr
     assert "no process works on it" in place("status", run["run"], "--watch").stderr
     assert place("run", jobs[1], "--env", "staging").document["outcomes"]["applied"] == half
-    with contextlib.closing(sqlite3.connect(place.ledger)) as ledger:
-        assert ledger.execute("select count(*) from places").fetchone() == (0,)
+    engine = create_engine(place.ledger_url)
+    with engine.connect() as ledger:
+        assert ledger.scalar(text("select count(*) from places")) == 0
+    engine.dispose()
 
 
 def test_orders_from_another_terminal(place, own):

@@ -48,7 +48,7 @@ def calls(*places):
 def raised():
     """Every (code, exit code) of the program's exceptions."""
     found = {(one.default_code, one.exit_code) for one in ERRORS.values()}
-    for node in calls("adapters", "bootstrap", "cli", "config", "domain", "services"):
+    for node in calls("adapters", "bootstrap", "cli", "config", "domain", "runner", "services"):
         given = keyword(node, "code")
         if called(node) not in ERRORS or given is None:
             continue

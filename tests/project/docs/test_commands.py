@@ -7,7 +7,7 @@ import click
 import pytest
 
 from bulkrunner.cli.main import cli
-from bulkrunner.cli.options import KEYS
+from bulkrunner.runner.results import KEYS
 from tests.support.docs import fenced, in_code, page, sections, table_rows
 
 TEXT = page("reference/cli.md")

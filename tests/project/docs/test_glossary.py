@@ -15,15 +15,15 @@ PLAIN = set(
     build built bulk by cache call cannot case channel chart choose chosen clock close collect
     command compare comparison compile config connection console control core cut damage data
     database demo demonstration diagnose diff down elsewhere end endpoint engine enter examine
-    file fill folder forbidden found gap general generator gone grant handle held here hit http
+    file fill folder forbidden found gap general generator gone grant handle happening hear heard held here hit http
     ignore illegal import in incomplete inline instant invocation itself json keep key kind
     language later lazy left line link list listen live load log long loopback lost malformed
     manual map memory misshapen missing modify name network new no not nothing now null
     object of once only open option out outside page pair parse pause piece point preference
-    prefix print process program progress protocol range re read reason redirect ref refer reply request
-    response rewrite same save search section seen serve service session several shared shift
-    shown skip slow some source span speed sqlite ssh stand start state status storage strange
-    stream string system take test text time to told too track transition unavailable undone
+    prefix print process program progress protocol ran range re read reason redirect ref refer reject reply
+    request response rewrite same save search section seen serve service session several shared shift
+    shown skip slow some source span speed sqlite ssh stand start stood state status storage strange
+    stream string system take tell test text time to told too track transition unavailable undone
     unfit unreachable unreadable unsteady unstorable usage use validate violation visible walk
     want watch weight what within word written
     """,

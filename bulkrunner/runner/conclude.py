@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bulkrunner.cli.console import counted, counts_said, word
-from bulkrunner.cli.options import Invocation
 from bulkrunner.domain.approvals import EXCLUDED, REJECTED
 from bulkrunner.domain.catalogue import SEARCH_CODES
 from bulkrunner.domain.plan import Action, Finding, Plan, PlanState, reads_data, reads_said
@@ -19,6 +17,7 @@ from bulkrunner.errors import (
     Interrupted,
     PlanRefused,
 )
+from bulkrunner.runner.telling import Telling, counted, counts_said, word
 from bulkrunner.sentences import Sentence, as_sentence, joined, says, verbatim
 
 if TYPE_CHECKING:
@@ -35,57 +34,51 @@ MAX_LINE = 500
 
 
 def plan_concluded(
-    invocation: Invocation, program: Program, session: PlanningSession, make: Callable[[], Plan]
+    telling: Telling, program: Program, session: PlanningSession, make: Callable[[], Plan]
 ) -> None:
     """Make or resume a plan and answer with the contract's document.
 
     Raises:
         PlanRefused: refusals that the manifest does not accept (exit code 3).
     """
-    from bulkrunner.cli.console import stoppable
-
     try:
-        with stoppable(
-            session.request_stop, lambda: _half_plan_left(invocation, session), invocation.worded
-        ):
+        with telling.stoppable(session.request_stop, lambda: _half_plan_left(telling, session)):
             plan = make()
     except BulkRunnerError:
-        _tell_half_plan(invocation, program, session)
+        _tell_half_plan(telling, program, session)
         raise
-    _describe_plan(invocation, program, plan)
-    invocation.document["requests"] = session.requests
+    _describe_plan(telling, program, plan)
+    telling.document["requests"] = session.requests
     closed = program.plans.plan_faults(plan)
     if closed:
         raise PlanRefused(
             Sentence("plan_cannot_run", plan=plan.id, why=joined(closed)),
             hint=Sentence("plan_cannot_run_hint"),
         )
-    invocation.say(Sentence("next", command=program.standing.next_command(plan)))
+    telling.say(Sentence("next", command=program.standing.next_command(plan)))
 
 
-def _half_plan_left(invocation: Invocation, session: PlanningSession) -> str:
+def _half_plan_left(telling: Telling, session: PlanningSession) -> str:
     if not session.begun:
-        return invocation.last_words(requests=session.requests)
-    return invocation.last_words(
-        plan=session.plan_id, state="interrupted", requests=session.requests
-    )
+        return telling.last_words(requests=session.requests)
+    return telling.last_words(plan=session.plan_id, state="interrupted", requests=session.requests)
 
 
-def _tell_half_plan(invocation: Invocation, program: Program, session: PlanningSession) -> None:
+def _tell_half_plan(telling: Telling, program: Program, session: PlanningSession) -> None:
     plan = program.plans.stored_plan(session.plan_id)
     if plan is not None:
-        _describe_plan(invocation, program, plan)
+        _describe_plan(telling, program, plan)
         if plan.state is not PlanState.COMPLETE:
-            invocation.say(Sentence("go_on_with", command=f"bulkrunner resume {plan.id}"))
-    invocation.document["requests"] = session.requests
+            telling.say(Sentence("go_on_with", command=f"bulkrunner resume {plan.id}"))
+    telling.document["requests"] = session.requests
 
 
-def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None:
+def _describe_plan(telling: Telling, program: Program, plan: Plan) -> None:
     complete = plan.state is PlanState.COMPLETE
     counts = program.plans.plan_counts(plan)
     reads = program.ledger.plans.count_reads(plan.id)
     findings = program.plans.plan_findings(plan)
-    invocation.document.update(
+    telling.document.update(
         plan=plan.id,
         job=plan.job,
         environment=plan.environment,
@@ -99,7 +92,7 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
             for found in findings
         ],
     )
-    invocation.say(
+    telling.say(
         Sentence(
             "plan_described" if complete else "plan_described_interrupted",
             plan=plan.id,
@@ -116,29 +109,29 @@ def _describe_plan(invocation: Invocation, program: Program, plan: Plan) -> None
         Action.NOT_FOUND,
     )
     listed = [counted(action.value, counts[action.value]) for action in order]
-    invocation.say(Sentence("listed", parts=listed), indent=2)
+    telling.say(Sentence("listed", parts=listed), indent=2)
     _tell_reasons(
-        invocation, "unchanged", program.ledger.plans.count_reasons(plan.id, Action.UNCHANGED)
+        telling, "unchanged", program.ledger.plans.count_reasons(plan.id, Action.UNCHANGED)
     )
     if (read := reads_said(reads)) is not None:
-        invocation.document["reads"] = reads_data(reads)
-        invocation.say(read, indent=2)
+        telling.document["reads"] = reads_data(reads)
+        telling.say(read, indent=2)
     searches = [found for found in findings if found.code in SEARCH_CODES]
     for found in searches:
-        invocation.say(found.message, indent=2, most=MAX_LINE)
+        telling.say(found.message, indent=2, most=MAX_LINE)
     findings = [found for found in findings if found not in searches]
     by_code = program.ledger.plans.count_findings(plan.id)
     if by_code:
         told = ", ".join(f"{count:,} × {code}" for code, count in by_code.items())
-        invocation.say(Sentence("findings_such_as", told=told), indent=2)
+        telling.say(Sentence("findings_such_as", told=told), indent=2)
     for found in _examples(findings):
-        invocation.say(_finding_said(found), indent=2, most=MAX_LINE)
+        telling.say(_finding_said(found), indent=2, most=MAX_LINE)
     if sum(by_code.values()) > SHOWN or len(_examples(findings)) < len(findings):
-        invocation.say(Sentence("report_lists_all", plan=plan.id), indent=2)
+        telling.say(Sentence("report_lists_all", plan=plan.id), indent=2)
     for text in program.plans.not_carried_out(plan):
-        invocation.say(text, indent=2, most=MAX_LINE)
+        telling.say(text, indent=2, most=MAX_LINE)
     if plan.plan_digest:
-        invocation.say(Sentence("plan_digest", plan_digest=plan.plan_digest), indent=2)
+        telling.say(Sentence("plan_digest", plan_digest=plan.plan_digest), indent=2)
 
 
 def _finding_said(found: Finding) -> Sentence:
@@ -154,12 +147,12 @@ def _finding_said(found: Finding) -> Sentence:
     return Sentence("finding", code=found.code, record=found.record, message=message)
 
 
-def _tell_reasons(invocation: Invocation, what: str, by_code: Mapping[str, int]) -> None:
+def _tell_reasons(telling: Telling, what: str, by_code: Mapping[str, int]) -> None:
     """Tell why nothing is done, most frequent reason first."""
     if by_code:
         most = sorted(by_code.items(), key=lambda item: (-item[1], item[0]))
         told = ", ".join(f"{count:,} × {code}" for code, count in most)
-        invocation.say(Sentence("reasons_counted", what=word(what), told=told), indent=2)
+        telling.say(Sentence("reasons_counted", what=word(what), told=told), indent=2)
 
 
 def _examples(findings: Sequence[Finding]) -> list[Finding]:
@@ -174,7 +167,7 @@ def _examples(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def run_concluded(
-    invocation: Invocation,
+    telling: Telling,
     program: Program,
     chosen: Plan | Run,
     *,
@@ -190,22 +183,22 @@ def run_concluded(
         AccessLost: no token, or rights lost (7).
     """
     plan = program.ledger.plans.get(chosen.plan) if isinstance(chosen, Run) else chosen
-    invocation.document.update(plan=plan.id, environment=plan.environment)
+    telling.document.update(plan=plan.id, environment=plan.environment)
     if isinstance(chosen, Run) and chosen.state is RunState.COMPLETED:
-        invocation.document["requests"] = 0
-        _finished(invocation, program, chosen)
+        telling.document["requests"] = 0
+        _finished(telling, program, chosen)
         return
     try:
-        run = _drive(invocation, program, plan, chosen, limit=limit, hold=hold)
+        run = _drive(telling, program, plan, chosen, limit=limit, hold=hold)
     except GateClosed:
         if isinstance(chosen, Run):
-            _describe_run(invocation, program, program.ledger.runs.get(chosen.id))
+            _describe_run(telling, program, program.ledger.runs.get(chosen.id))
         raise
-    _finished(invocation, program, run)
+    _finished(telling, program, run)
 
 
 def _drive(
-    invocation: Invocation,
+    telling: Telling,
     program: Program,
     plan: Plan,
     chosen: Plan | Run,
@@ -213,21 +206,20 @@ def _drive(
     limit: int | None,
     hold: bool,
 ) -> Run:
-    from bulkrunner.cli.console import ConsoleProgress, stoppable
-
     earlier = chosen if isinstance(chosen, Run) else None
-    with program.runs.running(plan, earlier, ConsoleProgress(invocation.worded)) as session:
+    with program.runs.running(plan, earlier, telling.progress()) as session:
         try:
             gates = session.open_gates()
-            invocation.document["gates"] = [gate.as_dict() for gate in gates]
-            with stoppable(
-                session.request_stop, lambda: _half_run_left(invocation, session), invocation.worded
+            telling.document["gates"] = [gate.as_dict() for gate in gates]
+            with telling.stoppable(
+                lambda: session.request_stop(telling.stopped_by),
+                lambda: _half_run_left(telling, session),
             ):
                 return session.execute(limit=limit, hold=hold)
         finally:
-            invocation.document["requests"] = session.requests
+            telling.document["requests"] = session.requests
             if session.run_id is not None:
-                _describe_run(invocation, program, program.ledger.runs.get(session.run_id))
+                _describe_run(telling, program, program.ledger.runs.get(session.run_id))
 
 
 def _how_to_go_on(run: Run) -> Sentence:
@@ -246,10 +238,10 @@ def _stopped_said(run: Run) -> Sentence:
     return Sentence("run_state", run=run.id, state=state)
 
 
-def _half_run_left(invocation: Invocation, session: RunningSession) -> str:
+def _half_run_left(telling: Telling, session: RunningSession) -> str:
     if session.counts is None:
-        return invocation.last_words(requests=session.requests)
-    return invocation.last_words(
+        return telling.last_words(requests=session.requests)
+    return telling.last_words(
         run=session.run_id,
         state=RunState.INTERRUPTED.value,
         outcomes=session.counts,
@@ -257,29 +249,29 @@ def _half_run_left(invocation: Invocation, session: RunningSession) -> str:
     )
 
 
-def pause_lifted(invocation: Invocation, program: Program, run: Run) -> None:
+def pause_lifted(telling: Telling, program: Program, run: Run) -> None:
     """Answer that a running run goes on; this command sends nothing."""
-    _describe_run(invocation, program, run)
-    invocation.document.update(state=run.state.value, gates=[], requests=0)
-    invocation.say(Sentence("pause_lifted", run=run.id))
+    _describe_run(telling, program, run)
+    telling.document.update(state=run.state.value, gates=[], requests=0)
+    telling.say(Sentence("pause_lifted", run=run.id))
 
 
-def _describe_run(invocation: Invocation, program: Program, run: Run) -> dict[str, int]:
+def _describe_run(telling: Telling, program: Program, run: Run) -> dict[str, int]:
     outcomes = program.ledger.runs.outcomes(run.id)
     state = RunState.INTERRUPTED if run.state is RunState.RUNNING else run.state
-    invocation.document.update(
+    telling.document.update(
         run=run.id, plan=run.plan, environment=run.environment, state=state.value, outcomes=outcomes
     )
     return outcomes
 
 
-def _finished(invocation: Invocation, program: Program, run: Run) -> None:
-    outcomes = _describe_run(invocation, program, run)
+def _finished(telling: Telling, program: Program, run: Run) -> None:
+    outcomes = _describe_run(telling, program, run)
     plan = program.ledger.plans.get(run.plan)
-    if invocation.document.get("gates") is None:
-        invocation.document["gates"] = []
+    if telling.document.get("gates") is None:
+        telling.document["gates"] = []
     done = counts_said(outcomes) if any(outcomes.values()) else Sentence("nothing_to_do")
-    invocation.say(
+    telling.say(
         Sentence(
             "run_described",
             run=run.id,
@@ -291,7 +283,7 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     )
     for outcome in (Outcome.UNCHANGED, Outcome.REFUSED, Outcome.CONFLICT, Outcome.FAILED):
         by_code = program.ledger.runs.count_codes(run.id, outcome) if outcomes[outcome] else {}
-        _tell_reasons(invocation, outcome, {code: n for code, n in by_code.items() if code})
+        _tell_reasons(telling, outcome, {code: n for code, n in by_code.items() if code})
     if run.state is not RunState.COMPLETED:
         raise Interrupted(
             _stopped_said(run),
@@ -302,7 +294,7 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
     bad = [Outcome.CONFLICT, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING]
     excluded = program.ledger.runs.count_codes(run.id, Outcome.REFUSED).get(EXCLUDED, 0)
     if excluded:
-        invocation.say(Sentence("left_out_by_approval", excluded=excluded), indent=2)
+        telling.say(Sentence("left_out_by_approval", excluded=excluded), indent=2)
     left = {**outcomes, Outcome.REFUSED: outcomes[Outcome.REFUSED] - excluded}
     found = {name.value: left[name] for name in bad if left[name]}
     if found:
@@ -310,4 +302,4 @@ def _finished(invocation: Invocation, program: Program, run: Run) -> None:
             Sentence("run_incomplete", run=run.id, outcomes=counts_said(found)),
             hint=verbatim(f"bulkrunner report {run.id}"),
         )
-    invocation.say(Sentence("next", command=program.standing.next_command(plan)))
+    telling.say(Sentence("next", command=program.standing.next_command(plan)))
