@@ -41,6 +41,7 @@ from bulkrunner.adapters.ledger.tables import (
     attempts,
     leases,
     planned_changes,
+    plans,
     results,
     runs,
 )
@@ -451,18 +452,15 @@ class Runs(Part):
 
 
 def count_outcomes(connection: Connection, run: Row[Any]) -> dict[str, int]:
-    """Count a run's outcomes; what has none is ``pending``."""
+    """Count a run's outcomes; what of its plan, which is complete, has none is ``pending``."""
     counts = empty_outcomes()
     word = results.c.outcome
     query = select(word, func.count()).where(results.c.run == run.id).group_by(word)
     ended = {str(outcome): int(count) for outcome, count in connection.execute(query)}
-    total = connection.scalar(
-        select(func.count())
-        .select_from(planned_changes)
-        .where(planned_changes.c.plan == run.plan, planned_changes.c.action.in_(_WRITING))
-    )
+    planned = connection.scalar(select(plans.c.counts).where(plans.c.id == run.plan)) or {}
+    total = sum(planned.get(word, 0) for word in _WRITING)
     counts.update(ended)
-    counts[Outcome.PENDING.value] = (total or 0) - sum(ended.values())
+    counts[Outcome.PENDING.value] = total - sum(ended.values())
     return counts
 
 

@@ -139,11 +139,12 @@ ENDS = frozenset({RunState.INTERRUPTED, RunState.STOPPED})
 TOLD = frozenset({"started", "paused", "pause_lifted", "rate_set", "waiting", "went_on"})
 
 
-def moments(events: Sequence[RunEvent], decided: Decisions) -> tuple[Moment, ...]:
+def moments(events: Sequence[RunEvent], decided: Decisions | None = None) -> tuple[Moment, ...]:
     """Return what happened to a run as a whole, for people to read; events are given oldest first.
 
     A wait that ended because the run did left nothing decided behind it: nothing went on then.
     """
+    decided = decided or Decisions()
     idle = {id(one) for one, later in pairwise(events) if _ended_idle(one, later, decided)}
     return tuple(_moments([one for one in events if id(one) not in idle]))
 

@@ -16,7 +16,7 @@ from bulkrunner.domain.report import ReportData
 from bulkrunner.domain.rules import GateResult
 from bulkrunner.domain.run import Outcome, Result, RunEvent, RunState
 from bulkrunner.sentences import Sentence
-from bulkrunner.services.report.service import ReportService, moments
+from bulkrunner.services.report.service import Decisions, ReportService, moments
 from tests.support import reports
 from tests.support.ledgers import START, SetClock, new_ledger, start_run
 from tests.support.pages import Page
@@ -168,7 +168,7 @@ def test_a_wait_that_ended_with_the_run_went_nowhere() -> None:
     ]
     assert [one.kind for one in moments(events)] == ["waiting", "interrupted"]
     later = [*events[:2], replace(events[2], at=START + timedelta(hours=1))]
-    decided = [START + timedelta(minutes=30)]
+    decided = Decisions([(START + timedelta(minutes=30), Outcome.APPLIED)])
     assert [one.kind for one in moments(later, decided)] == ["waiting", "went_on", "interrupted"]
 
 
