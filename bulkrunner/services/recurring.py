@@ -131,9 +131,10 @@ class StandingApprovals:
         return next(self._endings(basis), None)
 
     def _endings(self, basis: Basis) -> Iterator[Sentence]:
-        first = min(answer.event for answer in basis.answers)
+        # By when they were given, not recorded: an old one is not made new by being recorded late.
+        first = min(one.given if one.head else one.event for one in basis.answers)
         for answer in self._ledger.approvals.of_job(basis.approved.job):
-            if answer.approved or answer.event < first:
+            if answer.approved or answer.event <= first:
                 continue
             if self._ledger.plans.get(answer.plan).addresses == basis.approved.addresses:
                 yield Sentence("standing_rejected", by=answer.by, reference=answer.reference)

@@ -145,6 +145,27 @@ def test_a_no_ends_it(nights, place, rejected):
     nights.closed("Ulla Ek has said no since (KB 9)")
 
 
+def test_one_that_was_given_before_a_no_is_not_made_new_by_being_recorded_late(nights, place):
+    first = nights.planned()
+    path = place.folder / "svar.txt"
+    by = ("--by", "Karin Ek", "--reference", "KB 1")
+    place("approve", first, *by, "--standing", "--draft", path)
+    later = nights.planned(1)
+    place("reject", later, "--by", "Ulla Ek", "--reference", "KB 9")
+    place("approve", "--from", path)
+    nights.planned(1)
+    nights.closed("Ulla Ek has said no since (KB 9)")
+
+
+def test_after_a_no_a_new_one_can_be_given(nights, place):
+    first = nights.approved()
+    place("reject", first, "--by", "Ulla Ek", "--reference", "KB 9")
+    by = ("--by", "Karin Ek", "--reference", "KB 10", "--standing")
+    place("approve", first, *by)
+    nights.planned(1)
+    nights.run()
+
+
 def test_the_staging_gate_is_as_for_any_plan(nights, place):
     nights.approved()
     nights.run()

@@ -38,8 +38,10 @@ def executed(rig, plan, approved, given, meanwhile):
         if len(sent) == 1:
             meanwhile()
         sent.append(1)
-        while len(sent) > 1 and waits and executor._control.ending is None:
+        tries = 0
+        while len(sent) > 1 and tries < 200 and executor._control.ending is None:
             executor._control.pause(0.05)
+            tries += 1
         return gate()
 
     waits = meanwhile is not None
