@@ -18,11 +18,12 @@ from bulkrunner.domain.schedule import is_open, next_opening
 from bulkrunner.errors import (
     AccessLost,
     BulkRunnerError,
+    ConfigError,
     Interrupted,
     LeaseLost,
-    ManifestError,
+    UsageError,
 )
-from bulkrunner.sentences import Sentence, as_sentence, joined, says, text_of
+from bulkrunner.sentences import Sentence, as_sentence, joined, says, stored_text, text_of
 from bulkrunner.services.running.lease import RunHeld
 
 if TYPE_CHECKING:
@@ -165,6 +166,11 @@ class Errands:
         for session in list(self._sessions):
             session.request_stop()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the worker was told to stop."""
+        return self._stopping
+
     def carry(self, errand: Errand) -> Step:
         """Do what is next, and return when somebody is to look at it again."""
         try:
@@ -177,11 +183,11 @@ class Errands:
 
     def _failed(self, errand: Errand, error: BaseException) -> Step:
         match error:
-            case Left():
-                left = {**errand.left_by, self._name: str(error.said)}
+            case Left() | AccessLost() | ConfigError():
+                left = {**errand.left_by, self._name: stored_text(error.said)}
                 return Step(
                     errand=errand.told(error.said, left_by=left),
-                    seconds=LEFT if len(left) == 1 else LOOK_AGAIN,
+                    seconds=LOOK_AGAIN if self._name in errand.left_by else LEFT,
                 )
             case RunHeld() | LeaseLost():
                 return Step(errand=errand.told(error.said), seconds=HELD)
@@ -242,14 +248,14 @@ class _Road:
             return self._verified(run)
         said = Sentence("errand_run_ended", run=run.id, why=as_sentence(run.stop_reason))
         if run.state is RunState.INTERRUPTED:
-            return self._again(said, 0)
+            return self._again(said, 0 if self._errands.is_stopping else AFTER_FAULT)
         return self._over(said)
 
     def _loaded(self) -> LoadedJob:
         errand = self._errand
         try:
             loaded = self._program.load_job(Path(errand.folder), errand.parameters)
-        except ManifestError as error:
+        except UsageError as error:
             raise Left(error.said) from error
         if loaded.job.manifest_digest != errand.digest:
             raise Left(
@@ -270,16 +276,13 @@ class _Road:
         if newest is not None and newest.state is PlanState.COMPLETE:
             return newest
         rate = loaded.job.agreement.rate
-        try:
-            with (
-                self._program.plans.planning(
-                    errand.environment, _WorkerProgress(errand.key), agreed_rate=rate
-                ) as session,
-                self._errands.under_way(session),
-            ):
-                return session.resume(newest, loaded) if newest else session.make(loaded)
-        except AccessLost as error:
-            raise Left(error.said) from error
+        with (
+            self._program.plans.planning(
+                errand.environment, _WorkerProgress(errand.key), agreed_rate=rate
+            ) as session,
+            self._errands.under_way(session),
+        ):
+            return session.resume(newest, loaded) if newest else session.make(loaded)
 
     def _held(self, plan: Plan, run: Run | None) -> Step | None:
         """Return what keeps the run from going on now, without asking a login."""
@@ -307,19 +310,16 @@ class _Road:
     def _drive(self, plan: Plan, run: Run | None) -> tuple[Run, datetime | None]:
         """Drive the run; with it until when it sleeps, where it has to wait for long."""
         progress = _WorkerProgress(self._errand.key)
-        try:
-            with (
-                self._program.runs.running(plan, run, progress) as session,
-                self._errands.under_way(session),
-            ):
-                session.open_gates()
-                progress.sleep = lambda until: session.request_stop(
-                    Sentence("run_sleeps", until=until.isoformat())
-                )
-                progress.now = self._program.clock.now
-                return session.execute(limit=None), progress.until
-        except AccessLost as error:
-            raise Left(error.said) from error
+        with (
+            self._program.runs.running(plan, run, progress) as session,
+            self._errands.under_way(session),
+        ):
+            session.open_gates()
+            progress.sleep = lambda until: session.request_stop(
+                Sentence("run_sleeps", until=until.isoformat())
+            )
+            progress.now = self._program.clock.now
+            return session.execute(limit=None), progress.until
 
     def _verified(self, run: Run) -> Step:
         with self._program.runs.verifying(run, _WorkerProgress(self._errand.key)) as verifying:

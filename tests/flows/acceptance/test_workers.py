@@ -42,9 +42,9 @@ def _in_a_hurry(monkeypatch):
 
 
 @contextmanager
-def at_work(place, name="one"):
+def at_work(place, name="one", *, client=True):
     """A worker in a thread of this process."""
-    with Program(place.config, None, place.environ()) as program:
+    with Program(place.config, None, place.environ() if client else {}) as program:
         worker = program.cluster.worker(program.again, name, 2, [].append)
         thread = threading.Thread(target=worker.run)
         thread.start()
@@ -121,16 +121,19 @@ def test_a_worker_that_is_killed_in_the_middle(place, own):
 
 
 def test_two_workers_and_a_run_that_somebody_else_drives(place, own):
-    place.configure(staging={"rate": 1.5})
+    place.configure(staging={"rate": 4})
     job = place.job("held", operations=update_label(own[:8], to="Hx"))
     place("plan", job, "--env", "staging")
     driver = place.start("run", job, "--env", "staging")
     reached(place, own[:8], 1)
+    run = place("status").document["runs"][0]["run"]
+    place("pause", run)
     with ExitStack() as stack:
         for name in ("one", "two"):
             stack.enter_context(at_work(place, name))
         place("submit", job, "--env", "staging")
         until(place, "held", "waiting", "being driven by process")
+        place("resume", run)
         driver.communicate()
         assert driver.returncode == 0
         until(place, "held", "ended", "verified, 8 records")
@@ -204,8 +207,21 @@ def test_a_worker_whose_job_folder_is_another_leaves_it(place, own):
     with at_work(place):
         found = until(place, "other", "waiting", "was submitted")
         assert " here is sha256:" in found["left_by"]["one"]
+        job.rename(job.with_name("away"))
+        until(place, "other", "waiting", "there is no")
+        job.with_name("away").rename(job)
         place.job("other", operations=update_label(own[:2], to="Hx"))
         until(place, "other", "ended", "verified")
+
+
+def test_a_worker_without_a_client_leaves_it_to_another(place, own):
+    job = place.job("client", operations=update_label(own[:2], to="Hx"))
+    place("submit", job, "--env", "staging")
+    with at_work(place, "stranger", client=False):
+        found = until(place, "client", "waiting", "credentials")
+        assert list(found["left_by"]) == ["stranger"]
+        with at_work(place, "known"):
+            until(place, "client", "ended", "verified")
 
 
 def test_no_secret_is_in_the_queue(place, own):
