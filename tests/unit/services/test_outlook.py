@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkrunner.cli.commands.reporting import outlook_lines
 from bulkrunner.domain.approvals import Conditions
 from bulkrunner.domain.environment import Environment, Kind
 from bulkrunner.domain.schedule import end_of_work, is_open
+from bulkrunner.runner.lines import outlook_lines
 from bulkrunner.services.running.lease import Drivers
 from bulkrunner.services.status import Outlooks, speed
 from tests.support.ledgers import (
