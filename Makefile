@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 OLD := import sys; sys.exit(sys.version_info < (3, 11) and "bulkrunner needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")
 
-.PHONY: demo wheel test test-quick lint format unit browser soak bench census mutants pictures record lock clean
+.PHONY: demo wheel test test-quick lint format unit browser soak bench bench-scale census mutants pictures record lock clean
 
 # What the program itself needs is quickly there, and all that it takes to test it has it too.
 $(USABLE): requirements-run.lock pyproject.toml
@@ -78,6 +78,10 @@ bench: $(STAMP)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.report
 	FULL_SIZE=1 $(BIN)/pytest -m "size or hypothesis"
+
+# A library's holdings through every step: make bench-scale SCALE=2033901
+bench-scale: $(STAMP)
+	$(BIN)/python -m bench.scale $(SCALE)
 
 census: $(STAMP)
 	$(BIN)/python -m tests.project.census

@@ -1,4 +1,4 @@
-"""``python -m bench.scale``: what a large job costs, step by step, in one table.
+"""``make bench-scale``: what a large job costs, step by step, in one table.
 
 A library's holdings are planned from its dump to be deleted, deleted, verified, reported, undone (as
 far as the manifest), and the ledger is checked: of each step seconds, CPU of the client, and peak
