@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bulkrunner.config.environments import (
     ClientPlace,
+    OwnCommand,
     OwnFile,
-    SecretCommand,
     merge_clients,
     read_clients,
     read_environments,
+    read_hooks,
     read_own,
     read_policy,
 )
@@ -27,8 +28,8 @@ from bulkrunner.sentences import Sentence
 __all__ = [
     "ClientPlace",
     "Network",
+    "OwnCommand",
     "Proxy",
-    "SecretCommand",
     "Settings",
     "load_settings",
     "own_config_path",
@@ -53,6 +54,7 @@ class Settings:
         clients: what files say of each environment's client.
         reviewers_path: the policy's allowed-signers file.
         backups: copies of the ledger that are kept; 0: none is made.
+        hooks: commands that are told how a command ended, by event.
         network: how servers are reached.
     """
 
@@ -64,6 +66,7 @@ class Settings:
     policy: Policy
     reviewers_path: Path | None = None
     backups: int = BACKUPS
+    hooks: Mapping[str, OwnCommand] = field(default_factory=dict)
     network: Network = field(default_factory=Network)
 
     def environment(self, name: str) -> Environment:
@@ -112,6 +115,7 @@ def load_settings(
     except Fault as fault:
         faults.add(("ledger", "url"), fault.said)
     own = _own(env, file)
+    hooks = read_hooks(data.get("hooks", {}), file, faults, named=path is not None)
     network = read_network(
         data.get("network", {}),
         file,
@@ -129,6 +133,7 @@ def load_settings(
         clients=merge_clients(environments, clients, own.clients),
         policy=policy,
         backups=written.get("backups", BACKUPS),
+        hooks={**own.hooks, **hooks},
         network=network,
         reviewers_path=folder / policy.reviewers if policy.reviewers else None,
     )

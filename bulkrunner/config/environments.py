@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,8 @@ _NEEDED = ("kind", "base_url", "token_url")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecretCommand:
-    """A program that prints a client secret; it runs in the folder of the file that names it."""
+class OwnCommand:
+    """A program of the user's own; it runs in the folder of the file that names it."""
 
     arguments: tuple[str, ...]
     folder: Path
@@ -104,7 +104,7 @@ class ClientPlace:
     """
 
     client_id: str | None = None
-    command: SecretCommand | None = None
+    command: OwnCommand | None = None
     token_url: str | None = None
 
 
@@ -201,6 +201,7 @@ class OwnFile:
 
     file: ConfigFile | None = None
     clients: Mapping[str, ClientPlace] = field(default_factory=dict)
+    hooks: Mapping[str, OwnCommand] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -225,7 +226,23 @@ def read_own(file: ConfigFile) -> OwnFile:
         token_url = _url(section.get("token_url"), (*place, "token_url"), faults)
         found[name] = _client(section, file, token_url=token_url)
     faults.raise_if_any()
-    return OwnFile(file=file, clients=found, network=data.get("network", {}))
+    hooks = read_hooks(data.get("hooks", {}), file, faults, named=True)
+    return OwnFile(file=file, clients=found, hooks=hooks, network=data.get("network", {}))
+
+
+def read_hooks(
+    section: Mapping[str, Sequence[str]], file: ConfigFile | None, faults: Faults, *, named: bool
+) -> dict[str, OwnCommand]:
+    """Return the hook of each event; they count where commands for secrets do."""
+    if section and not (file and file.own and named):
+        faults.add(("hooks",), Sentence("config_command_elsewhere"))
+    if file is None:
+        return {}
+    folder = file.path.absolute().parent
+    return {
+        event: OwnCommand(arguments=tuple(arguments), folder=folder)
+        for event, arguments in section.items()
+    }
 
 
 def _client(
@@ -233,7 +250,7 @@ def _client(
 ) -> ClientPlace:
     arguments = tuple(section.get("client_secret_command", ()))
     command = (
-        SecretCommand(arguments=arguments, folder=file.path.absolute().parent)
+        OwnCommand(arguments=arguments, folder=file.path.absolute().parent)
         if arguments and file
         else None
     )

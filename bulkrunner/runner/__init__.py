@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bulkrunner.errors import BulkRunnerError, GateClosed, IncompleteOutcome, ManifestError
+from bulkrunner.runner.hooks import call_hooks
 from bulkrunner.runner.lines import (
     demand_parameters,
     fault_data,
@@ -137,7 +138,9 @@ class Runner:
             if isinstance(error, GateClosed) and "gates" in document:
                 document["gates"] = [gate.as_dict() for gate in error.gates]
             error.document = dict(document)
+            call_hooks(self.program, self._telling, command, error)
             raise
+        call_hooks(self.program, self._telling, command, None)
 
     def _result(self, kind: type[R]) -> R:
         return kind.of(self._telling.document)

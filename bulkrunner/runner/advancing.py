@@ -210,7 +210,7 @@ class Advancer:
                     part.document["gates"] = [gate.as_dict() for gate in gates]
                 raise
             finally:
-                done.update(run=part.document["run"], outcomes=part.document["outcomes"])
+                done.update({name: part.document[name] for name in ("run", "state", "outcomes")})
                 if gated:
                     self._telling.document.update(
                         run=part.document["run"], gates=part.document["gates"]

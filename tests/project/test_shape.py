@@ -4,7 +4,7 @@ from tests.project.census import census
 from tests.project.trace import traced
 
 MOST = {
-    "modules": 265,
+    "modules": 272,
     "lines": 75_000,
     "modules over 500 lines": 0,
     "modules under 80 lines": 5,

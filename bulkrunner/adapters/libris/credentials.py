@@ -14,7 +14,7 @@ from bulkrunner.errors import AccessLost
 from bulkrunner.sentences import Sentence
 
 if TYPE_CHECKING:
-    from bulkrunner.config import SecretCommand, Settings
+    from bulkrunner.config import OwnCommand, Settings
     from bulkrunner.domain.environment import Environment
 
 # Seconds that a command may take; a person may have to unlock something.
@@ -118,7 +118,7 @@ def _not_in_keyring(name: str, client_id: str | None, *, entry: bool) -> Sentenc
     return Sentence("keyring_without_client", name=name)
 
 
-def _run(command: SecretCommand, variables: Mapping[str, str]) -> str:
+def _run(command: OwnCommand, variables: Mapping[str, str]) -> str:
     """Return the first line that the command prints; what it says of errors may hold the secret."""
     try:
         done = subprocess.run(  # noqa: S603 (a list of arguments from a file of the user's own)
