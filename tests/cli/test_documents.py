@@ -96,7 +96,8 @@ def test_a_closed_gate_word_for_word(place, own):
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"sandbox", "demo"}))
-def test_each_command_answers_with_its_keys(place, job, command, tmp_path):
+def test_each_command_answers_with_its_keys(place, job, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a report is written without --out
     plan = place("plan", job, "--env", "staging").document["plan"]
     run = place("run", job, "--env", "staging").document["run"]
     given = {
