@@ -18,9 +18,11 @@ import click
 from bulkrunner.cli.console import SPOKEN, flush, tell
 from bulkrunner.cli.options import Invocation, global_options, usage_said
 from bulkrunner.domain.text import visible
-from bulkrunner.errors import BulkRunnerError, ManifestError, why_of
+from bulkrunner.errors import BulkRunnerError, ManifestError, UsageError, why_of
 from bulkrunner.runner.results import KEYS, blank
 from bulkrunner.sentences import LANGUAGES, Sentence
+
+log = logging.getLogger("bulkrunner")
 
 # Command → module of ``bulkrunner.cli.commands``; imported only when needed.
 COMMANDS = {
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     SPOKEN.set(invocation.language or "en")
     invocation.document = blank(_command(given))
     _log_to_stderr(_level(given))
-    error, code = _run(given, invocation)
+    error, code = _logged(given, invocation)
     if invocation.as_json and not invocation.printed and not _asks_for_help(given):
         document = invocation.document
         if error is not None:
@@ -118,6 +120,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(json.dumps(document, default=str))
     flush()
     return code
+
+
+def _logged(given: list[str], invocation: Invocation) -> tuple[dict[str, str] | None, int]:
+    """Run the command, with what it does in the file of ``--log``."""
+    from bulkrunner.cli.log_file import logging_to
+
+    try:
+        with logging_to(_value(given, "--log"), _level(given), os.environ):
+            log.info("begins", extra={"action": "command_begins", "arguments": given})
+            error, code = _run(given, invocation)
+            ended = {"action": "command_ends", "exit_code": code, "error": error}
+            log.info("ends", extra=ended)
+            return error, code
+    except UsageError as error:
+        return _failed(invocation, error.code, error.said, error.advice or "", error.exit_code)
 
 
 class _Visible(logging.Formatter):
@@ -130,6 +147,7 @@ class _Visible(logging.Formatter):
 def _log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(asctime)s %(name)s: %(message)s"))
+    handler.setLevel(level)
     logging.basicConfig(level=level, handlers=[handler])
 
 
@@ -137,7 +155,7 @@ def _command(given: list[str]) -> str | None:
     """Return the command's name; the value of a global option is none."""
     words = iter(given)
     for word in words:
-        if word in ("--config", "--ledger", "--lang"):
+        if word in ("--config", "--ledger", "--lang", "--log"):
             next(words, None)
         elif word in KEYS:
             return word
@@ -215,13 +233,19 @@ def _usage_hint(error: click.ClickException) -> str:
 
 def _language(given: list[str]) -> str | None:
     """Return the language that is asked for, wherever it stands in the command."""
-    named = os.environ.get("BULKRUNNER_LANG")
-    for word, following in pairwise([*given, ""]):
-        if word == "--lang":
-            named = following
-        elif word.startswith("--lang="):
-            named = word.partition("=")[2]
+    named = _value(given, "--lang") or os.environ.get("BULKRUNNER_LANG")
     return named if named in LANGUAGES else None
+
+
+def _value(given: list[str], option: str) -> str | None:
+    """Return the value of a global option, the last one that is given."""
+    found = None
+    for word, following in pairwise([*given, ""]):
+        if word == option:
+            found = following
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found or None
 
 
 def _level(given: list[str]) -> int:

@@ -118,6 +118,14 @@ _GLOBAL = (
         envvar="BULKRUNNER_LANG",
         help="Language of what is said (default en; of reports sv).",
     ),
+    click.option(
+        "--log",
+        "log_file",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        expose_value=False,
+        help="Append what is done to this file, as JSON lines without secrets.",
+    ),
     click.option("-v", "--verbose", count=True, help="Say more; -vv says everything."),
     click.version_option(__version__, prog_name="bulkrunner"),
 )

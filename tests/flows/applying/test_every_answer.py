@@ -71,18 +71,14 @@ def bibs(sandbox):
     return iter(seed.example_ids(kind="bib", without="Ylm", bibs=800, holdings=1600))
 
 
-@pytest.fixture(scope="module")
-def one_rig(sandbox, tmp_path_factory):
-    made = Rig(sandbox.staging, tmp_path_factory.mktemp("rig"), client=US)
+@pytest.fixture
+def rig(sandbox, tmp_path):
+    """A ledger of its own for each: a run looks at all that its ledger holds."""
+    sandbox.staging.clear_faults()
+    made = Rig(sandbox.staging, tmp_path, client=US)
     yield made
     made.close()
-
-
-@pytest.fixture
-def rig(one_rig):
-    one_rig.control.clear_faults()
-    yield one_rig
-    one_rig.control.clear_faults()
+    sandbox.staging.clear_faults()
 
 
 def new_bib():
