@@ -25,7 +25,11 @@ from bulkrunner.domain.policy import Policy
 from bulkrunner.errors import ConfigError, Fault
 from bulkrunner.sentences import Sentence
 
+# What the names of variables end with that hold secrets of API clients.
+SECRET_VARIABLE = "_CLIENT_SECRET"  # noqa: S105 (how a name ends)
+
 __all__ = [
+    "SECRET_VARIABLE",
     "ClientPlace",
     "Network",
     "OwnCommand",

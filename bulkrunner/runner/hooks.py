@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from bulkrunner.config import SECRET_VARIABLE
 from bulkrunner.errors import BulkRunnerError, GateClosed, why_of
 from bulkrunner.runner.telling import Telling
 from bulkrunner.sentences import Sentence, as_sentence
@@ -23,9 +24,6 @@ PATIENCE = 30.0
 
 # Days before its last one on which a standing approval ends soon.
 SOON = 14
-
-# What a hook does not get: secrets of API clients.
-SECRET = "_CLIENT_SECRET"  # noqa: S105 (how a variable's name ends)
 
 
 def events_of(
@@ -90,7 +88,7 @@ def call(hook: OwnCommand, event: str, told: Mapping[str, Any], environ: Mapping
     import subprocess
 
     content = json.dumps({"event": event, **told}, default=str, ensure_ascii=False).encode()
-    kept = {name: value for name, value in environ.items() if not name.endswith(SECRET)}
+    kept = {name: value for name, value in environ.items() if not name.endswith(SECRET_VARIABLE)}
     try:
         done = subprocess.run(  # noqa: S603 (a list of arguments from a file of the user's own)
             list(hook.arguments),
