@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cli import update_label
 from tests.support.docs import fenced, page
 from tests.support.paths import ROOT
 
@@ -71,9 +72,9 @@ def test_the_source_distribution_holds_what_it_takes_to_test_it(tmp_path):
 class Installed:
     """A virtual environment with the wheel and nothing of the checkout."""
 
-    def __init__(self, wheel: Path, folder: Path) -> None:
+    def __init__(self, wheel: Path, folder: Path, python: str = sys.executable) -> None:
         self.folder = folder
-        run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
+        run(UV, "venv", "--quiet", "--python", python, folder / "venv")
         self.python = folder / "venv" / "bin" / "python"
         lock = ROOT / "requirements.lock"
         run(UV, "pip", "install", "--quiet", "--python", self.python, "--constraint", lock, wheel)
@@ -132,3 +133,58 @@ def test_the_how_to_s_example_tests_a_client_away_from_the_checkout(installed):
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     told = run(installed.python, "-m", "pytest", "-q", cwd=installed.folder, env=environ)
     assert "3 passed" in told
+
+
+def newest_python():
+    """The newest other Python that the machine has, as the system or pyenv keep it, else this one."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for minor in (14, 13, 12):
+        found = [*Path("/usr/bin").glob(f"python3.{minor}")]
+        found += pyenv.glob(f"versions/3.{minor}.*/bin/python")
+        if found:
+            return str(found[0])
+    return sys.executable
+
+
+USE = """
+import bulkrunner
+
+with bulkrunner.open("bulkrunner.toml") as runner:
+    planned = runner.plan(JOB, "staging")
+    ran = runner.run(JOB, "staging")
+    production = runner.plan(JOB, "production")
+    try:
+        runner.run(JOB, "production")
+    except bulkrunner.GateClosed as closed:
+        shut = [gate["name"] for gate in closed.document["gates"] if not gate["open"]]
+    runner.approve(production.plan, by="K", reference="1")
+    done = runner.run(JOB, "production")
+    print(ran.outcomes["applied"], shut, done.outcomes["applied"], runner.verify(done.run).checked)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_on_another_python_takes_a_job_the_whole_road(wheel, libris_pair, tmp_path):
+    installed = Installed(wheel, tmp_path, newest_python())
+    libris_pair.write_config(tmp_path / "bulkrunner.toml")
+    ids = [
+        record
+        for record in libris_pair.production.records("hold", "Ylm")
+        if "shelfMark" in libris_pair.production.document(record)["@graph"][1]
+    ]
+    manifest = {
+        "bulkrunner": 1,
+        "job": "marks",
+        "title": "Marks",
+        "purpose": "Made by a test.",
+        "on_behalf_of": "Ylm",
+        "sigels": ["Ylm"],
+        "operations": update_label(ids[:2], to="Hcx"),
+    }
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "job.yaml").write_text(json.dumps(manifest), encoding="utf-8")
+    (tmp_path / "use.py").write_text(f"JOB = 'job'\n{USE}", encoding="utf-8")
+    away = ("PYTHONPATH", "PYTHONPYCACHEPREFIX")
+    environ = {key: value for key, value in os.environ.items() if key not in away}
+    told = run(installed.python, "use.py", cwd=tmp_path, env=environ | libris_pair.variables())
+    assert told.strip() == "2 ['approval'] 2 2"
