@@ -40,13 +40,17 @@ class Invocation:
     document: dict[str, Any] = field(default_factory=dict)
     # Whether the command has already printed its document itself.
     printed: bool = False
-    stopped_by: Sentence = field(default_factory=lambda: Sentence("stopped_by_signal"))
 
     def runner(self) -> Runner:
         """Return what does the work of a command, and tells of it here."""
         from bulkrunner.runner import Runner
 
         return Runner(self.config, self.ledger, telling=self)
+
+    @property
+    def stopped_by(self) -> Sentence:
+        """Why a run ends that ``stoppable`` stops."""
+        return Sentence("stopped_by_signal")
 
     def begin(self, command: str) -> None:
         """Begin the document of a command."""

@@ -189,7 +189,7 @@ def read_clients(
     nobody else can write: a folder that came from elsewhere must not start programs.
     """
     for name, section in sections.items():
-        if "client_secret_command" in section and not (file and file.own and named):
+        if "client_secret_command" in section and not _starts_programs(file, named=named):
             place = ("environments", name, "client_secret_command")
             faults.add(place, Sentence("config_command_elsewhere"))
     return {name: _client(section, file) for name, section in sections.items()}
@@ -230,11 +230,16 @@ def read_own(file: ConfigFile) -> OwnFile:
     return OwnFile(file=file, clients=found, hooks=hooks, network=data.get("network", {}))
 
 
+def _starts_programs(file: ConfigFile | None, *, named: bool) -> bool:
+    """Return True if commands of a file count: a folder that came from elsewhere must start none."""
+    return bool(file and file.own and named)
+
+
 def read_hooks(
     section: Mapping[str, Sequence[str]], file: ConfigFile | None, faults: Faults, *, named: bool
 ) -> dict[str, OwnCommand]:
     """Return the hook of each event; they count where commands for secrets do."""
-    if section and not (file and file.own and named):
+    if section and not _starts_programs(file, named=named):
         faults.add(("hooks",), Sentence("config_command_elsewhere"))
     if file is None:
         return {}

@@ -34,6 +34,7 @@ class Waiting(SystemClock):
     """Moves the server's clock where somebody waits."""
 
     def __init__(self, at: Place) -> None:
+        super().__init__()
         self._at = at
 
     def sleep(self, seconds: float) -> None:

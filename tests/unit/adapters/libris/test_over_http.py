@@ -33,6 +33,7 @@ class QuickClock(SystemClock):
     """Does not wait: sleep only puts it forward."""
 
     def __init__(self):
+        super().__init__()
         self._slept = 0.0
 
     def monotonic(self):

@@ -100,6 +100,7 @@ parameters: {shelf: Hce, many: 3, sure: true}
             json.loads(json.dumps(loaded.head)),
             manifest_digest=loaded.job.manifest_digest,
             effect_digest=loaded.job.effect_digest,
+            rule_digest=loaded.job.rule_digest,
         )
         assert job == loaded.job
 
