@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 import time
@@ -205,6 +206,41 @@ def _started(pid: int) -> str | None:
     if len(fields) < 20:
         return None
     return "dead" if fields[0] in ("Z", "X") else fields[19]
+
+
+# File systems of other machines, on which SQLite's locks cannot be relied on.
+SHARES = frozenset(
+    {
+        *("9p", "afs", "ceph", "cifs", "coda", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4"),
+        *(
+            "smb3",
+            "smbfs",
+            "fuse.glusterfs",
+            "fuse.rclone",
+            "fuse.s3fs",
+            "fuse.sshfs",
+            "fuse.smbnetfs",
+        ),
+    }
+)
+
+
+def share_of(path: Path, mounts: Path = PROC / "mounts") -> str | None:
+    """Return the kind of file system where a path lies on another machine's disk, as far as is known."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found, kind = Path("/"), ""
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        # Blanks and the like are written as octal numbers.
+        place = Path(re.sub(r"\\([0-7]{3})", lambda one: chr(int(one[1], 8)), fields[1]))
+        if path.is_relative_to(place) and len(place.parts) >= len(found.parts):
+            found, kind = place, fields[2]
+    return kind if kind in SHARES else None
 
 
 # Seconds between two looks at a clock that others share, and by how many it may differ meanwhile.

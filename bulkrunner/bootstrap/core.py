@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from bulkrunner.services.clients import ClientService
     from bulkrunner.services.running.lease import Drivers
 
+MEGABYTE = 1_000_000
+
+# Bytes that should be free where the ledger lies, however small it is.
+LEAST_ROOM = 200 * MEGABYTE
+
 # Letters of plan and run ids: none that is mistaken for another or makes a word.
 ALPHABET = "0123456789bcdfghjkmnpqrstvwxz"
 
@@ -87,6 +92,31 @@ class Core:
 
         url = parse_url(self.settings.ledger_url)
         return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+    def ledger_problems(self) -> list[Sentence]:
+        """Return what may go wrong with the ledger where it lies: on a share, or short of room."""
+        import shutil
+
+        from bulkrunner.adapters.ledger.database import parse_url
+        from bulkrunner.adapters.machine import share_of
+
+        url = parse_url(self.settings.ledger_url)
+        if url.get_backend_name() != "sqlite":
+            return []
+        path = Path(url.database or "").resolve()
+        problems = []
+        if (kind := share_of(path)) is not None:
+            problems.append(Sentence("doctor_ledger_share", kind=kind))
+        try:
+            free, size = shutil.disk_usage(path.parent).free, path.stat().st_size
+        except OSError:
+            return problems
+        # A run makes it grow, and before one in production it is copied.
+        needed = max(LEAST_ROOM, 2 * size)
+        if free < needed:
+            given = {"free": free // MEGABYTE, "needed": -(-needed // MEGABYTE)}
+            problems.append(Sentence("doctor_ledger_room", **given))
+        return problems
 
     @property
     def ledger(self) -> LedgerStore:

@@ -1,7 +1,11 @@
 """``doctor`` tells by its exit code whether every login gives rights."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from bulkrunner.adapters.machine import share_of
 from bulkrunner.services.clients import NOBODY
 from tests.support.cli import Workplace
 from tests.support.sandbox import running_sandbox
@@ -107,3 +111,48 @@ def test_the_way_out_is_shown_without_the_proxys_password(place):
     }
     assert "proxy: http://proxy.example.org:3128 (from [network] proxy" in done.stderr
     assert "s3cret" not in f"{done.document}{done.stderr}"
+
+
+MOUNTS = """\
+/dev/vda1 / ext4 rw,relatime 0 0
+proc /proc proc rw 0 0
+server:/export /srv/work nfs4 rw,vers=4.2 0 0
+//server/my\\040files /mnt/my\\040files cifs rw 0 0
+user@host: /home/u/far fuse.sshfs rw 0 0
+/dev/vdb1 /srv/work/local xfs rw 0 0
+broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/srv/work/bulkrunner.db", "nfs4"),
+        ("/srv/work/local/bulkrunner.db", None),
+        ("/srv/workshop/bulkrunner.db", None),
+        ("/mnt/my files/bulkrunner.db", "cifs"),
+        ("/home/u/far/deep/bulkrunner.db", "fuse.sshfs"),
+        ("/home/u/bulkrunner.db", None),
+    ],
+)
+def test_a_disk_of_another_machine_is_known_by_where_it_is_mounted(tmp_path, path, kind):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS, encoding="utf-8")
+    assert share_of(Path(path), mounts) == kind
+    assert share_of(Path(path), tmp_path / "none") is None
+
+
+def test_little_room_and_a_share_are_told_and_end_nothing(place, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=5_000_000))
+    monkeypatch.setattr("bulkrunner.adapters.machine.share_of", lambda path: "nfs4")
+    done = place("doctor")
+    share, room = done.document["ledger"]["problems"]
+    assert "(nfs4)" in share
+    assert room.startswith("only 5 MB are free")
+    assert share in done.stderr
+
+
+def test_of_a_ledger_that_lies_well_nothing_is_told(place, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**12))
+    monkeypatch.setattr("bulkrunner.adapters.machine.share_of", lambda path: None)
+    assert place("doctor").document["ledger"]["problems"] == []

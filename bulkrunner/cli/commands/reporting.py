@@ -196,8 +196,15 @@ def doctor(invocation: Invocation, environment: str | None) -> None:
             invocation.say(Sentence("no_client_hint"))
         _tell_idle(invocation, program)
         head = program.ledger.chain.head()
-        invocation.document["ledger"] = {"place": program.ledger_place(), "head": head}
+        problems = program.ledger_problems()
+        invocation.document["ledger"] = {
+            "place": program.ledger_place(),
+            "head": head,
+            "problems": problems,
+        }
         invocation.say(Sentence("ledger_readable", place=program.ledger_place(), head=head))
+        for problem in problems:
+            invocation.say(Sentence("doctor_problem", problem=problem), indent=2)
         _require_access(examined)
 
 
