@@ -71,7 +71,7 @@ def planned(
     each = document["requests"] / records
     print(
         f"{what:28} {records:7} records {spent:7.1f} s  CPU {cpu / records * 1000:5.2f} ms a record"
-        f"  {each:6.4f} requests a record  peak {peak / 1e6:6.1f} MB  {document['reads']}",
+        f"  {each:6.4f} requests a record  peak {peak / 1e6:6.1f} MB  {document.get('reads')}",
         flush=True,
     )
     assert peak < 300e6, "more than 300 MB"
