@@ -32,7 +32,7 @@ def test_the_first_screen_says_what_is_asked_for(nights, place):
     asked = re.search(r"ber om ett stående godkännande: (.*?) till (\d+) (\w+) (\d{4}), bara", page)
     assert asked, page
     assert "högst 3 ändringar, 0 nya poster och 1 radering per körning" in asked[1]
-    assert "6 ändringar i allt" in asked[1]
+    assert "6 poster sammanlagt" in asked[1]
     assert int(asked[2]) == int(day[-2:])
     assert asked[3].startswith(months[int(day[5:7]) - 1])
     assert asked[4] == day[:4]
