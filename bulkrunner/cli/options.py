@@ -152,6 +152,23 @@ def global_options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+parameter_option = click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for a parameter of the manifest; repeatable.",
+)
+
+input_option = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE=PATH",
+    help="Read this file in place of one that the manifest names; repeatable.",
+)
+
+
 def given_parameters(words: Sequence[str]) -> dict[str, str]:
     """Return values by name. click.UsageError: a word without ``=``, or a name twice."""
     given: dict[str, str] = {}

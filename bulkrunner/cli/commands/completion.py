@@ -107,3 +107,6 @@ def _asked(
             return ask(program)[:MOST]
     except (BulkRunnerError, OSError):
         return []
+
+
+job_argument = click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)

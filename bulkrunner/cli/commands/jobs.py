@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
+from bulkrunner.cli.commands.completion import complete_environments, job_argument
 from bulkrunner.cli.options import (
     Invocation,
     given_inputs,
     given_parameters,
     global_options,
+    input_option,
+    parameter_option,
 )
 from bulkrunner.sentences import Sentence
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@job_argument
 @click.option("--explain", is_flag=True, help="Say in a sentence what each step will do.")
 @global_options
 def check(invocation: Invocation, job: Path, *, explain: bool) -> None:
@@ -119,7 +121,7 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@job_argument
 @click.option(
     "--env",
     "environment",
@@ -128,20 +130,8 @@ def schema(invocation: Invocation, what: str, out: Path | None) -> None:
     metavar="ENV",
     help="Environment to plan for.",
 )
-@click.option(
-    "--param",
-    "parameters",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A value for a parameter of the manifest; repeatable.",
-)
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="FILE=PATH",
-    help="Read this file in place of one that the manifest names; repeatable.",
-)
+@parameter_option
+@input_option
 @click.option(
     "--source",
     "reads",
@@ -169,21 +159,9 @@ def plan(
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
-@click.option(
-    "--param",
-    "parameters",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A value for a parameter of the manifest; repeatable.",
-)
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="FILE=PATH",
-    help="Read this file in place of one that the manifest names; repeatable.",
-)
+@job_argument
+@parameter_option
+@input_option
 @click.option(
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from bulkrunner.cli.commands.completion import complete_environments, complete_ids, complete_jobs
+from bulkrunner.cli.commands.completion import complete_environments, complete_ids, job_argument
 from bulkrunner.cli.options import Invocation, global_options
 from bulkrunner.runner.telling import word
 from bulkrunner.sentences import Sentence
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@job_argument
 @click.option(
     "--env",
     "environment",

@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bulkrunner.cli.commands.completion import complete_environments, complete_jobs
-from bulkrunner.cli.options import Invocation, given_parameters, global_options
+from bulkrunner.cli.commands.completion import complete_environments, job_argument
+from bulkrunner.cli.options import Invocation, given_parameters, global_options, parameter_option
 from bulkrunner.runner.lines import demand_parameters
 from bulkrunner.sentences import Sentence
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), shell_complete=complete_jobs)
+@job_argument
 @click.option(
     "--env",
     "environment",
@@ -29,13 +29,7 @@ from bulkrunner.sentences import Sentence
     metavar="TIME",
     help="Not before this moment, e.g. 2026-12-24T20:00 by the environment's clock.",
 )
-@click.option(
-    "--param",
-    "parameters",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Value of a parameter that the manifest declares; may be repeated.",
-)
+@parameter_option
 @global_options
 def submit(
     invocation: Invocation,
